@@ -1,0 +1,162 @@
+"""`fd.run`: a study from config to report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from funcdl.config import Expansion, Study, expand
+from funcdl.config.write import to_yaml
+from funcdl.execute.interrupt import Interruption
+from funcdl.execute.machine import worker_count
+from funcdl.execute.supervisor import Status, Supervisor
+from funcdl.plan.study import MODE, Plan, make_plan
+from funcdl.progress import Progress
+from funcdl.record import same, write_record
+from funcdl.report.question import Question
+from funcdl.results import Results, load
+from funcdl.store.files import write_whole
+from funcdl.store.folder import Folder, log_event, owned, write_json
+from funcdl.store.ledger import Ledger
+
+CHECKPOINT_SECONDS = 30.0
+
+
+def run(
+    study: Study,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    observe: Callable[[Status], None] | None = None,
+    command: str | None = None,
+) -> Results:
+    """Carries out a study, or what is missing of it, and writes its report.
+
+    Args:
+        study: what to do.
+        out: the study's folder; `runs/<name>` if left out. A folder that holds a part of this study,
+            or an earlier version of it, is gone on with.
+        workers: processes; as many as cores and memory allow if left out.
+        checkpoint_every: seconds between two checkpoints of a run.
+        observe: called with a `Status` whenever there is news; a progress display if left out.
+        command: how the report says the study was started.
+
+    Returns:
+        The results, as `load` gives them.
+
+    Raises:
+        StudyError: if data and config do not fit.
+        StoreError: if the folder cannot be used: it is a file, read-only, full, or held by another
+            process.
+        Interrupted: (a `KeyboardInterrupt`) after Ctrl-C or SIGTERM, with everything saved.
+    """
+    from funcdl.report import write
+
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers={workers}; allowed are 1 and more")
+    expansion = expand(study)
+    plan = make_plan(study, expansion)
+    folder = Path(out) if out is not None else Path("runs") / study.name
+    question = make_question(study, expansion, command or _command(study, folder))
+    with owned(folder), Interruption() as interruption, _display(observe) as show:
+        ledger = Ledger(folder / "runs")
+        for path in ledger.damaged:
+            log_event(folder, "damaged rows set aside", path=path.name)
+        supervisor = Supervisor(plan, folder, ledger, show)
+        changed = _describe(folder, study, question, plan)
+        missing = supervisor.prepare()
+        show(supervisor.status(None))
+        if missing:
+            log_event(folder, "started", missing=missing, workers=workers or "auto")
+            try:
+                supervisor.run(workers or worker_count(), checkpoint_every, interruption)
+            finally:
+                ledger.settle(supervisor.labels())
+            log_event(folder, "finished")
+        elif changed:
+            ledger.settle(supervisor.labels())
+        results = load(folder)
+        if missing or changed or not (folder / "report" / "index.html").exists():
+            write(folder, results.question, results.runs, results.metrics)
+    return results
+
+
+def report(folder: str | os.PathLike[str]) -> Results:
+    """Makes the report of a study's folder again, from what is stored.
+
+    Raises:
+        StoreError: if it is not a study's folder, or cannot be written.
+    """
+    from funcdl.report import write
+
+    results = load(folder)
+    write(results.folder, results.question, results.runs, results.metrics)
+    return results
+
+
+def make_question(study: Study, expansion: Expansion, command: str) -> Question:
+    """What the report needs to know of a study."""
+    tune = study.tune
+    return Question(
+        name=study.name,
+        command=command,
+        config_text=to_yaml(study),
+        metric=expansion.metric.replace("validation/", "test/"),
+        selected_by=expansion.metric,
+        mode="max" if expansion.mode == "max" else "min",
+        methods=tuple((method.block, method.label) for method in expansion.methods),
+        contrasts=expansion.contrasts,
+        blocks=tuple(block.label for block in expansion.blocks),
+        margin=study.margin,
+        tuned=tuple(dict.fromkeys(key for m in expansion.methods for key in m.space)),
+        spaces={
+            (m.block, m.label): {key: d.describe() for key, d in m.space.items()}
+            for m in expansion.methods
+        },
+        trials=tune.trials if tune and any(m.space for m in expansion.methods) else 0,
+        repeats=study.repeat.count,
+        vary=tuple(study.repeat.vary),
+        notes=expansion.notes,
+    )
+
+
+def _describe(folder: Path, study: Study, question: Question, plan: Plan) -> bool:
+    """Writes what the folder says of itself; False if it said just that already."""
+    facts = {
+        "seed": study.seed,
+        "mode": MODE,
+        "programs": list(plan.programs),
+        "data": {digest: list(d.classes) for digest, d in plan.datasets.items()},
+    }
+    record: dict[str, Any] = write_record(question, facts)
+    text = to_yaml(study).encode()
+    old = None
+    with contextlib.suppress(FileNotFoundError):
+        old = (folder / "study.yaml").read_bytes()
+    known = (folder / "plan.json").exists() and Folder(folder).read_json("plan.json")
+    if old == text and same(known, record):
+        return False
+    write_whole(folder / "study.yaml", text)
+    write_json(folder / "plan.json", record)
+    return True
+
+
+def _command(study: Study, folder: Path) -> str:
+    source = getattr(study, "source", None)
+    if source is None:
+        return f"fd.run(study, out={str(folder)!r})"
+    return f"funcdl run {shlex.quote(str(source))}"
+
+
+@contextlib.contextmanager
+def _display(observe: Callable[[Status], None] | None):
+    if observe is not None:
+        yield observe
+        return
+    with Progress() as progress:
+        yield progress

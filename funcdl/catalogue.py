@@ -1,0 +1,65 @@
+"""`funcdl list`: every name a config may use, with its arguments and defaults."""
+
+from __future__ import annotations
+
+from funcdl.config.names import unknown
+from funcdl.config.samplers import SAMPLERS
+from funcdl.config.sections import KINDS, Kind, settable
+from funcdl.errors import FuncdlError, Problem, StudyError
+from funcdl.signatures import Parameter
+
+LISTS = {
+    "models": "model",
+    "optimizers": "optimizer",
+    "data": "data",
+    "tasks": "task",
+    "schedules": "train.schedule",
+    "baselines": "baseline",
+}
+
+
+def listing(kind: str | None) -> str:
+    """The catalogue of one kind, or of all.
+
+    Args:
+        kind: a key of `LISTS`, "samplers", or None for everything.
+
+    Raises:
+        StudyError: if it is neither.
+    """
+    kinds = (*LISTS, "samplers")
+    if kind is None:
+        return "\n\n".join(f"{name}:\n{_of(name)}" for name in kinds)
+    if kind not in kinds:
+        raise StudyError([Problem("", "list", unknown("kind", kind, kinds))])
+    return _of(kind)
+
+
+def _of(kind: str) -> str:
+    if kind == "samplers":
+        return "\n".join(f"  {name}" for name in SAMPLERS)
+    section = KINDS[LISTS[kind]]
+    lines = [_entry(section, name) for name in sorted(section.names())]
+    reasons = section.reasons()
+    if reasons:
+        lines.append("\n  not by name (each can be used from Python):")
+        lines += [f"    {name}: {reason}" for name, reason in sorted(reasons.items())]
+    return "\n".join(lines)
+
+
+def _entry(section: Kind, name: str) -> str:
+    try:
+        known = settable(section, name)
+    except FuncdlError as error:
+        return f"  {name}: {error}"
+    arguments = ", ".join(_argument(p) for p in known.values() if p.settable or p.required)
+    return f"  {name}({arguments})"
+
+
+def _argument(parameter: Parameter) -> str:
+    """An argument with its default, or with its kind where there is none."""
+    if parameter.required:
+        return f"{parameter.name}: {parameter.kind}"
+    if parameter.choices:
+        return f"{parameter.name}={parameter.default!r} of {'|'.join(map(str, parameter.choices))}"
+    return f"{parameter.name}={parameter.default!r}"

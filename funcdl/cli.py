@@ -1,0 +1,155 @@
+"""The command line: verbs, their options, and how each kind of end is told.
+
+Exit status: 0 when the study is complete (a diverged run is a result), 1 when runs failed, 2 for bad
+input, 3 when every run diverged, 128 + n after signal n.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from funcdl.errors import FuncdlError
+
+OK, RUNS_FAILED, BAD_INPUT, ALL_DIVERGED = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="funcdl",
+    help="Compare optimizers and architectures in JAX: one YAML file to a tested table.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Config = Annotated[Path, typer.Argument(help="A study's YAML file.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, such as train.steps=50."),
+]
+Variant = Annotated[str | None, typer.Option(help="Apply one of the config's variants.")]
+Folder = Annotated[Path, typer.Argument(help="A study's folder, such as runs/quickstart.")]
+
+
+@app.command()
+def run(
+    config: Config,
+    overrides: Overrides = None,
+    variant: Variant = None,
+    out: Annotated[Path | None, typer.Option(help="The study's folder [runs/NAME].")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes [as cores and memory allow].")
+    ] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(min=0, help="Seconds between two checkpoints of a run.")
+    ] = 30.0,
+) -> None:
+    """Run a study, or what is missing of it, and write its report."""
+    from funcdl import api
+    from funcdl import config as configs
+
+    study = configs.load(config, overrides or (), variant)
+    results = api.run(
+        study,
+        out=out,
+        workers=workers,
+        checkpoint_every=checkpoint_every,
+        command=command_line(sys.argv[1:]),
+    )
+    _show(results)
+    raise typer.Exit(exit_status(results.runs["status"].value_counts().to_dict()))
+
+
+@app.command()
+def plan(config: Config, overrides: Overrides = None, variant: Variant = None) -> None:
+    """Print what a study would run, and run nothing."""
+    from funcdl import config as configs
+    from funcdl.overview import describe
+
+    study = configs.load(config, overrides or (), variant)
+    typer.echo(describe(study))
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="models, optimizers, data, tasks, schedules, samplers or baselines."),
+    ] = None,
+) -> None:
+    """Show every name a config may use, with its arguments and defaults."""
+    from funcdl.catalogue import listing
+
+    typer.echo(listing(kind))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a config, for editors."""
+    from funcdl.config.schema import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1))
+
+
+@app.command()
+def report(folder: Folder) -> None:
+    """Make a study's report again, from what is stored."""
+    from funcdl import api
+
+    _show(api.report(folder))
+
+
+def exit_status(counts: dict[str, int]) -> int:
+    """The exit status of a study from its runs' statuses.
+
+    >>> exit_status({"ok": 100, "diverged": 3}), exit_status({"diverged": 8}), exit_status({"failed": 1})
+    (0, 3, 1)
+    """
+    if counts.get("failed"):
+        return RUNS_FAILED
+    return OK if counts.get("ok") or not counts.get("diverged") else ALL_DIVERGED
+
+
+def command_line(words: list[str]) -> str:
+    """The command as a person would type it again; `--out` and `--workers` change no result."""
+    import shlex
+
+    return shlex.join(["funcdl", *words])
+
+
+def main() -> None:
+    """Runs the command line; errors are one line each on standard error, without markup."""
+    try:
+        app()
+    except FuncdlError as error:
+        sys.stdout.flush()
+        print(printable(str(error)), file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt as error:
+        print(
+            f"{printable(str(error) or 'stopped')}; run the same command again to go on",
+            file=sys.stderr,
+        )
+        sys.exit(128 + getattr(error, "signum", 2))
+    except BrokenPipeError:
+        # Whoever read our output has left; Python must not complain when it closes it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OK)
+
+
+def printable(text: str) -> str:
+    """Text with control characters made visible, so that no name can steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def _show(results: Any) -> None:
+    from funcdl.report import show
+    from funcdl.report.answer import answer
+
+    show(results.question, answer(results.question, results.runs))
+    typer.echo(f"\nReport: {results.folder / 'report' / 'index.html'}")

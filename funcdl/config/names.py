@@ -1,0 +1,58 @@
+"""What to say about a name that nobody knows."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+MAX_LISTED = 120
+
+
+def unknown(kind: str, given: object, allowed: Iterable[str]) -> str:
+    """`unknown optimizer 'adanw'; did you mean adamw; allowed ...`.
+
+    >>> unknown("sampler", "hlaton", ["grid", "halton"])
+    "unknown sampler 'hlaton'; did you mean halton; allowed grid, halton"
+    """
+    allowed = list(allowed)
+    text = f"unknown {kind} {show(given)}"
+    near = difflib.get_close_matches(str(given).lower(), allowed, n=1, cutoff=0.5)
+    if near:
+        text += f"; did you mean {near[0]}"
+    return f"{text}; allowed {listed(allowed)}"
+
+
+def listed(allowed: Iterable[str]) -> str:
+    """Names on one line."""
+    names = list(allowed)
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more if names else "nothing here"
+
+
+def show(value: object) -> str:
+    """A value as a person would recognise it: short, on one line, no control characters.
+
+    >>> show("a" * 200), show(1e-3)
+    ("'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...'", '0.001')
+    """
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:56] + "...")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if isinstance(value, (int, float)):
+        return repr(value) if abs(value) < 1e60 else _rounded(value)
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    return f"a {type(value).__name__}"
+
+
+def _rounded(value: float) -> str:
+    """A huge number without its hundreds of digits."""
+    try:
+        return f"{float(value):.3g}"
+    except OverflowError:
+        return f"a number of {len(str(value))} digits"

@@ -1,0 +1,238 @@
+"""A section of a recipe: its name looked up, its arguments checked, its defaults filled in."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, NamedTuple
+
+from funcdl import baselines, data, models, optimizers, tasks
+from funcdl.config.layers import SECTIONS
+from funcdl.config.names import unknown
+from funcdl.config.node import Node, below, is_live, is_mapping, plain
+from funcdl.config.values import argument
+from funcdl.errors import FuncdlError, Problem
+from funcdl.signatures import Expression, Parameter, parameters
+from funcdl.signatures.source import definitions
+
+
+class Kind(NamedTuple):
+    """What may stand in a section.
+
+    title: what a person calls it.
+    key: its dotted key in a recipe.
+    names: the names it knows; `target(name)` is the constructor as `"module:object"`.
+    given: arguments that training gives, which no config sets.
+    reasons: name -> why it cannot be used.
+    """
+
+    title: str
+    key: str
+    names: Callable[[], Collection[str]]
+    target: Callable[[str], str]
+    given: frozenset[str] = frozenset()
+    reasons: Callable[[], dict[str, str]] = dict
+
+
+class Section(NamedTuple):
+    """A section as resolved.
+
+    values: `name` and every argument that plain data can express.
+    known: the arguments a config may set.
+    missing: required arguments that were not written -> what to say if nothing tunes them.
+    clear: the constructor was found.
+    """
+
+    values: dict[str, Any]
+    known: dict[str, Parameter]
+    missing: dict[str, Problem]
+    clear: bool = True
+
+
+KINDS: dict[str, Kind] = {
+    "task": Kind("task", "task", lambda: tasks.TASKS, lambda n: tasks.TASKS[n]),
+    "data": Kind(
+        "data set",
+        "data",
+        lambda: data.DATASETS,
+        lambda n: data.DATASETS[n],
+        frozenset({"inputs", "targets", "train", "validation", "test"}),
+    ),
+    "model": Kind(
+        "model",
+        "model",
+        lambda: models.MODELS,
+        lambda n: models.MODELS[n],
+        frozenset({"outputs", "rngs", "parent", "name"}),
+    ),
+    "optimizer": Kind(
+        "optimizer",
+        "optimizer",
+        optimizers.names,
+        optimizers.target,
+        reasons=optimizers.unavailable,
+    ),
+    "train.schedule": Kind(
+        "schedule",
+        "train.schedule",
+        lambda: optimizers.SCHEDULES,
+        lambda n: optimizers.SCHEDULES[n],
+        frozenset({"step", "steps"}),
+    ),
+    "baseline": Kind(
+        "baseline",
+        "baseline",
+        lambda: baselines.BASELINES,
+        lambda n: baselines.BASELINES[n],
+        frozenset({"random_state", "n_jobs", "verbose"}),
+    ),
+}
+
+LABEL = "label"
+_ARRAYS, _PRESPLIT = "funcdl.data.arrays:arrays", "funcdl.data.arrays:presplit"
+_SPLIT = "funcdl.data.split:split"
+assert {".".join(path) for path in SECTIONS} == set(KINDS) - {"baseline"}
+
+
+def section(kind: Kind, node: Node, problems: list[Problem]) -> Section:
+    """Resolves a section.
+
+    Args:
+        kind: what it holds.
+        node: a bare name, an object, or a mapping with `name` and arguments.
+        problems: receives everything that is wrong.
+    """
+    parts = dict(node.value) if is_mapping(node) else {"name": node}
+    parts.pop(LABEL, None)
+    name = parts.pop("name", None)
+    if name is None:
+        text = f"needs a name; allowed {', '.join(kind.names())}"
+        problems.append(node.problem(text))
+        return Section({}, {}, {}, False)
+    known = _constructor(kind, name, problems)
+    if known is None:
+        return Section({"name": plain(name)}, {}, {}, False)
+    for key in [key for key in parts if key not in known]:
+        problems.append(parts.pop(key).problem(unknown("argument", key, known)))
+    values: dict[str, Any] = {"name": plain(name)}
+    missing: dict[str, Problem] = {}
+    for key, parameter in known.items():
+        dotted = below(kind.key, key)
+        if kind.key == "data" and key == "split":
+            values[key] = _split(parts.get(key), problems)
+        elif key in parts:
+            values[key] = argument(parameter, parts[key], dotted, problems)
+        elif parameter.required:
+            message = f"required by {_called(name)}; set it, or search it under tune"
+            missing[key] = node.problem(message, dotted)
+            values[key] = None
+        elif parameter.settable and not isinstance(parameter.default, Expression):
+            values[key] = as_data(parameter.default, parameter.kind)
+    return Section(values, known, missing)
+
+
+def _called(name: Node) -> str:
+    return name.value if isinstance(name.value, str) else object_label(name.value)
+
+
+def as_data(value: Any, kind: str = "") -> Any:
+    """A default as the same plain data that YAML would have given."""
+    if isinstance(value, (tuple, list)):
+        return [as_data(item) for item in value]
+    if isinstance(value, dict):
+        return {key: as_data(item) for key, item in value.items()}
+    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def _constructor(kind: Kind, name: Node, problems: list[Problem]) -> dict[str, Parameter] | None:
+    """The arguments a config may set; None after a problem."""
+    if is_live(name.value):
+        return _live(kind, name.value)
+    if not isinstance(name.value, str) or name.value not in kind.names():
+        reason = kind.reasons().get(name.value) if isinstance(name.value, str) else None
+        if reason:
+            problems.append(name.problem(f"{name.value} cannot be used by name: {reason}"))
+        else:
+            problems.append(name.problem(unknown(kind.title, name.value, kind.names())))
+        return None
+    try:
+        return settable(kind, name.value)
+    except FuncdlError as error:  # an optional package that is not installed
+        problems.append(name.problem(f"{name.value} cannot be used: {error}"))
+        return None
+
+
+@functools.cache
+def _settable(kind: str, name: str) -> dict[str, Parameter]:
+    known = parameters(KINDS[kind].target(name))
+    return {k: p for k, p in known.items() if k not in KINDS[kind].given}
+
+
+def settable(kind: Kind, name: str) -> dict[str, Parameter]:
+    """The arguments of a known name which a config may set."""
+    return _settable(kind.key, name)
+
+
+def _live(kind: Kind, value: Any) -> dict[str, Parameter]:
+    """The arguments of a constructor given as an object; an instance takes none."""
+    if isinstance(value, type) or inspect.isroutine(value) or hasattr(value, "func"):
+        return {k: p for k, p in parameters(value).items() if k not in kind.given}
+    if kind.key == "data":
+        arrays = _ARRAYS if type(value) is tuple else _PRESPLIT
+        return {k: p for k, p in parameters(arrays).items() if k not in kind.given}
+    return {}
+
+
+@functools.cache
+def split_parameters() -> dict[str, Parameter]:
+    """How a data set may be split: `by`, the two shares and the seed."""
+    plain_kinds = ("float", "int", "choice", "str")
+    known = {k: _without_alias(p) for k, p in parameters(_SPLIT).items()}
+    return {k: p for k, p in known.items() if not p.required and p.kind in plain_kinds}
+
+
+def _without_alias(parameter: Parameter) -> Parameter:
+    """A parameter whose annotation is an alias of that module for a `Literal`."""
+    alias = definitions(_SPLIT.partition(":")[0]).get(parameter.annotation)
+    value = alias.value if isinstance(alias, ast.Assign) else None
+    if parameter.kind != "other" or not isinstance(value, ast.Subscript):
+        return parameter
+    choices = ast.literal_eval(value.slice)
+    return parameter._replace(kind="choice", choices=choices, settable=True)
+
+
+def _split(node: Node | None, problems: list[Problem]) -> dict[str, Any]:
+    known = split_parameters()
+    parts = {}
+    if node is not None:
+        if not is_mapping(node):
+            text = f"a mapping of {', '.join(known)}"
+            problems.append(node.problem(f"must be {text}, such as {{by: random, test: 0.2}}"))
+            return {}
+        parts = dict(node.value)
+    for key in [key for key in parts if key not in known]:
+        problems.append(parts.pop(key).problem(unknown("argument", key, known)))
+    return {
+        key: argument(parameter, parts[key], f"data.split.{key}", problems)
+        if key in parts
+        else as_data(parameter.default, parameter.kind)
+        for key, parameter in known.items()
+    }
+
+
+def object_label(value: Any) -> str:
+    """What to call an object in a table: its own name, or its type's."""
+    while hasattr(value, "func"):
+        value = value.func
+    name = getattr(value, "__name__", None)
+    if isinstance(name, str):
+        return name.strip("<>") or "object"
+    if type(value) is tuple:
+        return "functions" if all(map(callable, value)) else "arrays"
+    if isinstance(value, dict):
+        return "arrays"
+    return type(value).__name__

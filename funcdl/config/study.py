@@ -1,0 +1,169 @@
+"""A study: one config, checked as a whole when it is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator
+
+from funcdl.config.complaints import complaints
+from funcdl.config.expansion import Expansion, Rules, expand_tree
+from funcdl.config.fields import Contrasts, NotNegative, Part, Repeat, Select, Train, Tune
+from funcdl.config.files import gather
+from funcdl.config.layers import full, merge, undot
+from funcdl.config.node import Node, from_python, is_mapping, plain
+from funcdl.config.problems import in_order
+from funcdl.errors import Problem, StudyError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?\Z")
+_Part = TypeVar("_Part", bound=BaseModel)
+
+
+class Study(Part):
+    """Methods to compare, how to tune and repeat them, on which problems.
+
+    `Study(task="classification", data="digits", ...)` takes the keys of a config file. A section
+    may be a name, a mapping with `name` and arguments, or a Python object in place of the name.
+
+    Raises:
+        StudyError: with everything that is wrong with it.
+
+    >>> study = Study(task="classification", data="digits", model="mlp",
+    ...               optimizer={"name": "sgd", "learning_rate": 0.1}, repeat=3)
+    >>> [method.label for method in expand(study).methods]
+    ['mlp/sgd']
+    """
+
+    name: str = "study"
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    task: Any = None
+    data: Any = None
+    model: Any = None
+    optimizer: Any = None
+    train: Train = Train()
+    across: dict[str, Any] | None = None
+    compare: dict[str, Any] | None = None
+    baselines: Any = None
+    contrasts: Contrasts | None = None
+    tune: Tune | None = None
+    repeat: Repeat = Repeat()
+    select: Select = Select()
+    margin: NotNegative | None = None
+    variants: dict[str, dict[str, Any]] | None = None
+
+    _tree: Node = PrivateAttr()
+    _expansion: Expansion = PrivateAttr()
+
+    def __init__(self, tree: Node | None = None, problems: Iterable[Problem] = (), /, **keys: Any):
+        """Checks the study.
+
+        Args:
+            tree: the merged layers of a config file; or else
+            problems: what was wrong with them.
+            **keys: the keys of a config.
+        """
+        found = list(problems)
+        tree = undot(from_python(keys), found) if tree is None else tree
+        given = {key: node for key, node in tree.value.items() if node.value is not None}
+        tree = tree._replace(value=given)
+        try:
+            super().__init__(**plain(tree))
+        except ValidationError as error:
+            found.extend(complaints(error, Study, tree))
+        expansion = expand_tree(tree, _rules(tree), found)
+        found.extend(_variant_problems(tree, found))
+        if found or expansion is None:
+            raise StudyError(in_order(found))
+        self._tree, self._expansion = tree, expansion
+
+    @field_validator("name")
+    @classmethod
+    def _portable(cls, name: str) -> str:
+        if not _NAME.match(name) or _RESERVED.match(name) or ".." in name:
+            raise ValueError(
+                "is the name of a folder; allowed letters, digits, '.', '_' and '-', at most 64, "
+                "a letter or digit first, and no name that Windows reserves"
+            )
+        return name
+
+    @field_validator("contrasts", mode="before")
+    @classmethod
+    def _all(cls, value: Any) -> Any:
+        if value == "all":
+            return None
+        if not isinstance(value, dict):
+            raise ValueError("allowed all, {within: AXIS}, {against: LABEL}")
+        return value
+
+
+def expand(study: Study) -> Expansion:
+    """Every method of every block, with its recipe and search space."""
+    return study._expansion
+
+
+def load(path: str | Path, overrides: Iterable[str] = (), variant: str | None = None) -> Study:
+    """Reads a study from a config file.
+
+    Args:
+        path: the file.
+        overrides: `key=value` words, the values in YAML; they win over the file.
+        variant: a name under the file's `variants`.
+
+    Raises:
+        StudyError: with everything that is wrong, in the order of its lines.
+    """
+    problems: list[Problem] = []
+    tree = gather(path, overrides, variant, problems)
+    if tree is None:
+        raise StudyError(in_order(problems))
+    if tree.child("name") is None:
+        name = Node(_folder_name(Path(path).stem), tree.where, "name")
+        tree = tree._replace(value={"name": name, **tree.value})
+    return Study(tree, problems)
+
+
+def _folder_name(stem: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+|\.\.+", "-", stem).lstrip("._-")[:64]
+    return name if _NAME.match(name) and not _RESERVED.match(name) else "study"
+
+
+def _rules(tree: Node) -> Rules:
+    """The parts that expansion needs; one that is wrong (and was reported) is taken as left out."""
+    return Rules(
+        select=_valid(Select, tree, "select") or Select(),
+        tune=_valid(Tune, tree, "tune") or Tune(),
+        repeat=_valid(Repeat, tree, "repeat") or Repeat(),
+        contrasts=_valid(Contrasts, tree, "contrasts"),
+    )
+
+
+def _valid(model: type[_Part], tree: Node, key: str) -> _Part | None:
+    node = tree.child(key)
+    if node is None:
+        return None
+    try:
+        return model.model_validate(plain(full(node, (key,))))
+    except ValidationError:
+        return None
+
+
+def _variant_problems(tree: Node, known: list[Problem]) -> list[Problem]:
+    """What is wrong with variants that are not being run; a typo there should not wait."""
+    variants = tree.child("variants")
+    if variants is None or not is_mapping(variants):
+        return []
+    found: list[Problem] = []
+    base = tree._replace(value={k: v for k, v in tree.value.items() if k != "variants"})
+    for layer in variants.value.values():
+        if not is_mapping(layer):
+            continue
+        problems: list[Problem] = []
+        try:
+            Study(merge(base, undot(layer, problems)), problems)
+        except StudyError as error:
+            found.extend(problem for problem in error.problems if problem not in known)
+    return found

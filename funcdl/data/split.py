@@ -1,0 +1,222 @@
+"""Who is trained on, who chooses, who decides: three disjoint sets of examples, by a rule.
+
+The same arguments give the same split on every machine and with every version of NumPy: orders come
+from sorting the raw 64-bit output of PCG64, whose stream NumPy guarantees (it does not guarantee
+its shuffles).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from funcdl.data.convert import examples
+from funcdl.data.digest import digest
+from funcdl.data.tree import take
+from funcdl.errors import DataError
+from funcdl.types import Dataset, PyTree, Split
+
+_RULES = ("stratified", "random", "group", "order")
+_KEYS = ("by", "test", "validation", "seed")
+_FEWEST = 3  # examples of a class, one for each split
+
+
+def split(
+    inputs: PyTree,
+    targets: PyTree,
+    *,
+    by: Literal["stratified", "random", "group", "order"] = "stratified",
+    test: float = 0.2,
+    validation: float = 0.2,
+    seed: int = 0,
+    groups: Any = None,
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """Splits examples into training, validation and test sets.
+
+    - `stratified`: at random, each class in proportion. A split's total is exact; a class's count
+      is its share rounded down or up (largest remainders first, then lower labels).
+    - `random`: at random; totals are exact.
+    - `group`: whole groups at random; each of test and validation takes groups until it has its
+      total or more.
+    - `order`: no shuffling: the last examples are the test set, those before them the validation
+      set; totals are exact. For time series.
+
+    Args:
+      inputs: tree of NumPy arrays `[n, ...]`.
+      targets: tree of NumPy arrays `[n, ...]`; for `stratified` integer labels `[n]` from 0.
+      by: the rule.
+      test: size of the test set: below 1 a fraction of n (rounded to the nearest count, halves to
+        the even one), from 1 on a count.
+      validation: size of the validation set, likewise of n.
+      seed: which of the random splits; not used by `order`.
+      groups: for `group`: `[n]`, examples with equal values stay together.
+      classes: names of the classes, kept in the result.
+
+    Raises:
+      DataError: if a split would be empty, or the rule does not fit the data.
+
+    >>> data = split(np.arange(10.0), np.arange(10) % 2, by="order", test=2, validation=0.3)
+    >>> data.train.inputs, data.validation.inputs, data.test.inputs
+    (array([0., 1., 2., 3., 4.]), array([5., 6., 7.]), array([8., 9.]))
+    """
+    n = examples(inputs, targets)
+    if by not in _RULES:
+        raise DataError(f"split.by is {by!r}; allowed are {', '.join(_RULES)}")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise DataError(f"split.seed is {seed!r}; allowed are integers from 0")
+    sizes = (_count("test", test, n), _count("validation", validation, n))
+    if sum(sizes) >= n:
+        raise DataError(
+            f"of {n} examples, test takes {sizes[0]} and validation {sizes[1]}: nothing is left to "
+            "train on; lower split.test or split.validation"
+        )
+    if by == "order":
+        order = np.arange(n)[::-1]
+        parts = (order[: sizes[0]], order[sizes[0] : sum(sizes)])
+    elif by == "random":
+        order = _shuffle(n, seed)
+        parts = (order[: sizes[0]], order[sizes[0] : sum(sizes)])
+    elif by == "stratified":
+        parts = _stratified(_strata(targets, classes), sizes, seed)
+    else:
+        parts = _grouped(groups, sizes, seed, n)
+    return _dataset(inputs, targets, parts, tuple(classes))
+
+
+def split_as(
+    rule: Mapping[str, Any],
+    inputs: PyTree,
+    targets: PyTree,
+    *,
+    groups: Any = None,
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """Splits as a config's `data.split` says: a mapping with any of by, test, validation and seed.
+
+    Raises:
+      DataError: for other keys, and as `split` does.
+    """
+    if not isinstance(rule, Mapping) or not set(rule) <= set(_KEYS):
+        raise DataError(f"split is {rule!r}; allowed is a mapping with the keys {', '.join(_KEYS)}")
+    return split(inputs, targets, **rule, groups=groups, classes=classes)
+
+
+def _count(name: str, size: float, n: int) -> int:
+    is_number = isinstance(size, int | float | np.number) and not isinstance(size, bool)
+    if not is_number or not 0 < size < np.inf or (size >= 1 and size != int(size)):
+        raise DataError(
+            f"split.{name} is {size!r}; allowed are fractions between 0 and 1, or counts from 1"
+        )
+    count = int(size) if size >= 1 else round(size * n)
+    if count == 0:
+        raise DataError(
+            f"split.{name} is {size}, which of {n} examples is none: the {name} split is empty; "
+            "give more data or a larger fraction"
+        )
+    return count
+
+
+def _shuffle(n: int, seed: int) -> np.ndarray:
+    """A permutation of `0..n-1`."""
+    return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+
+
+def _strata(targets: PyTree, classes: Sequence[str]) -> np.ndarray:
+    """The labels `[n]`, once they can be what they claim to be."""
+    labels = targets
+    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(
+            "split.by is 'stratified', which needs integer labels of shape [n] as targets; "
+            "for other targets use by: random"
+        )
+    k = len(classes) or int(labels.max()) + 1
+    wrong = np.flatnonzero((labels < 0) | (labels >= k))
+    if wrong.size:
+        raise DataError(
+            f"{wrong.size} of {labels.size} labels are outside 0..{k - 1}; "
+            f"the first is {labels[wrong[0]]} at index {wrong[0]}; number the classes from 0"
+        )
+    found, counts = np.unique(labels, return_counts=True)
+    rare = np.flatnonzero(counts < _FEWEST)
+    if rare.size:
+        label = found[rare[0]]
+        raise DataError(
+            f"{rare.size} of {found.size} classes have fewer than {_FEWEST} examples, one for each "
+            f"split; the first is label {label} with {counts[rare[0]]}, at index "
+            f"{np.flatnonzero(labels == label)[0]}; correct a wrong label, or use by: random"
+        )
+    return labels
+
+
+def _stratified(
+    labels: np.ndarray, sizes: tuple[int, int], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    shuffled = _shuffle(len(labels), seed)
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    found, starts, counts = np.unique(labels[by_class], return_index=True, return_counts=True)
+    test = _apportion(counts, sizes[0])
+    validation = _apportion(counts - test, sizes[1])
+    empty = np.flatnonzero(test + validation == counts)
+    if empty.size:
+        raise DataError(
+            f"the training split has no example of label {found[empty[0]]}; "
+            "lower split.test or split.validation, or use by: random"
+        )
+    bounds = list(zip(starts, starts + test, starts + test + validation, strict=True))
+    return (
+        np.concatenate([by_class[start:middle] for start, middle, _ in bounds]),
+        np.concatenate([by_class[middle:stop] for _, middle, stop in bounds]),
+    )
+
+
+def _apportion(counts: np.ndarray, total: int) -> np.ndarray:
+    """Divides `total` seats in proportion to `counts`, by largest remainders, in whole numbers."""
+    seats, remainders = np.divmod(counts * total, counts.sum())
+    left = total - int(seats.sum())
+    seats[np.argsort(-remainders, kind="stable")[:left]] += 1
+    return seats
+
+
+def _grouped(
+    groups: Any, sizes: tuple[int, int], seed: int, n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    if groups is None or np.shape(groups) != (n,):
+        raise DataError(
+            "split.by is 'group', which needs one group per example: groups of shape "
+            f"[{n}], not {'none' if groups is None else list(np.shape(groups))}"
+        )
+    _, membership, members = np.unique(groups, return_inverse=True, return_counts=True)
+    order = _shuffle(len(members), seed)
+    filled = np.cumsum(members[order])
+    tests = int(np.searchsorted(filled, sizes[0])) + 1  # groups that the test split takes
+    before = filled[tests - 1]
+    both = int(np.searchsorted(filled, before + sizes[1])) + 1
+    if both >= len(order):
+        raise DataError(
+            f"{len(order)} groups are too few or too large for test {sizes[0]} and validation "
+            f"{sizes[1]} of {n} examples: a split would be empty; "
+            "lower split.test or split.validation"
+        )
+    return (
+        np.flatnonzero(np.isin(membership, order[:tests])),
+        np.flatnonzero(np.isin(membership, order[tests:both])),
+    )
+
+
+def _dataset(
+    inputs: PyTree, targets: PyTree, parts: tuple[np.ndarray, np.ndarray], classes: tuple[str, ...]
+) -> Dataset:
+    """Gathers the splits, each in the order of the examples as given."""
+    test, validation = parts
+    rest = np.ones(examples(inputs, targets), bool)
+    rest[test] = rest[validation] = False
+    rows = {
+        "train": np.flatnonzero(rest),
+        "validation": np.sort(validation),
+        "test": np.sort(test),
+    }
+    splits = {name: Split(take(inputs, r), take(targets, r)) for name, r in rows.items()}
+    return Dataset(**splits, classes=classes, digest=digest(splits, classes))

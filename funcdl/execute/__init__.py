@@ -1,0 +1,1 @@
+"""Doing the runs: a supervisor that never imports JAX, and workers that do nothing else."""

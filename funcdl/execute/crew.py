@@ -1,0 +1,143 @@
+"""Worker processes, as the supervisor sees them."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from funcdl.execute.machine import worker_environment
+from funcdl.execute.messages import Data, Job, Stop, send
+from funcdl.types import Dataset
+
+_numbers = itertools.count(1)
+
+
+class Member:
+    """One worker process and what it is doing."""
+
+    def __init__(self, checkpoints: Path, every: float):
+        """Starts the process; it says `Hello` when it is ready."""
+        ours, theirs = socket.socketpair()
+        self.number = next(_numbers)
+        self.job: Job | None = None
+        self.ready = False
+        self.heard = time.monotonic()
+        self.programs: set[str] = set()
+        self._known: set[str] = set()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
+        with theirs:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "funcdl.execute.worker"),
+                    *(str(theirs.fileno()), str(checkpoints.resolve()), str(every)),
+                ],
+                env=worker_environment(),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+            )
+        self.connection = Connection(ours.detach())
+
+    def give(self, job: Job, dataset: Dataset) -> None:
+        """Sends a job, and its data before the first job that needs them."""
+        self.job = job
+        self.heard = time.monotonic()
+        with contextlib.suppress(OSError):  # a worker that has just died is found by its silence
+            if dataset.digest not in self._known:
+                send(self.connection, Data(dataset))
+                self._known.add(dataset.digest)
+            send(self.connection, job)
+
+    def say(self, message: Any) -> None:
+        """Sends a message, if the worker still lives."""
+        with contextlib.suppress(OSError):
+            send(self.connection, message)
+
+    def hear(self) -> Any:
+        """The next message; raises `EOFError` if the worker is gone."""
+        try:
+            message = pickle.loads(self.connection.recv_bytes())
+        except OSError as error:
+            raise EOFError from error
+        self.heard = time.monotonic()
+        return message
+
+    def end(self) -> str:
+        """Makes sure that the process is gone, and says how it went and what it said last."""
+        with contextlib.suppress(OSError):
+            self.connection.close()
+        try:
+            code = self.process.wait(timeout=0.5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        with self._errors:
+            self._errors.seek(0)
+            said = self._errors.read().decode(errors="replace").strip().splitlines()
+        name = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        return f"{name}: {said[-1]}" if said else name
+
+    def kill(self) -> None:
+        """Ends the process at once."""
+        self.process.kill()
+
+
+class Crew:
+    """The workers of a study; one that dies is replaced by the next `hire`."""
+
+    def __init__(self, size: int, checkpoints: Path, every: float):
+        """Starts `size` processes at once; see `Member` for the arguments."""
+        self._make = lambda: Member(checkpoints, every)
+        self.members = [self._make() for _ in range(size)]
+
+    def hire(self) -> None:
+        """Starts one more process."""
+        self.members.append(self._make())
+
+    def dismiss(self, member: Member) -> str:
+        """Takes a member off the crew, and says how its process ended."""
+        self.members.remove(member)
+        return member.end()
+
+    def poll(self, seconds: float) -> list[tuple[Member, Any]]:
+        """What members said within some seconds; None from one that is gone."""
+        by_connection = {member.connection: member for member in self.members}
+        heard: list[tuple[Member, Any]] = []
+        for connection in wait(list(by_connection), seconds):
+            member = by_connection[connection]  # type: ignore[index]
+            try:
+                heard.append((member, member.hear()))
+            except EOFError:
+                heard.append((member, None))
+        return heard
+
+    def stop(self, seconds: float) -> None:
+        """Asks all to save and end; after some seconds they are ended."""
+        for member in self.members:
+            member.say(Stop())
+        until = time.monotonic() + seconds
+        for member in self.members:
+            while member.process.poll() is None and time.monotonic() < until:
+                with contextlib.suppress(EOFError):
+                    while member.connection.poll(0.05):
+                        member.connection.recv_bytes()
+        self.close()
+
+    def close(self) -> None:
+        """Ends all processes at once; nobody is left behind."""
+        for member in self.members:
+            member.kill()
+        for member in self.members:
+            member.end()
+        self.members.clear()

@@ -1,0 +1,58 @@
+"""From a planned run to what a worker is told, and to what is stored."""
+
+from __future__ import annotations
+
+from funcdl.config.identity import canonical
+from funcdl.execute.messages import Job, Result
+from funcdl.plan.contest import Contest, Run
+from funcdl.plan.study import Plan, work
+from funcdl.store.ledger import Label
+from funcdl.store.row import Row
+
+
+def job_of(plan: Plan, position: int, run: Run) -> Job:
+    """What a worker is told of a run of the contest at this position."""
+    method = plan.methods[position]
+    dataset = plan.dataset_of[position]
+    program, static, hyper, data = work(method, run.recipe, plan.datasets[dataset])
+    train = run.recipe.get("train", {"steps": 0, "eval_every": 1})
+    return Job(
+        id=run.id,
+        program=program,
+        static=static,
+        hyper=hyper,
+        data=data,
+        seed=plan.seed,
+        phase=run.phase,
+        streams=run.streams,
+        steps=train["steps"],
+        eval_every=train["eval_every"],
+        measured=run.phase == "measure",
+        select=plan.select,
+        baseline=method.baseline,
+        task=run.recipe["task"],
+    )
+
+
+def label_of(contest: Contest, run: Run) -> Label:
+    """Where a run stands in the study."""
+    return Label(
+        id=run.id,
+        block=contest.block,
+        method=contest.method,
+        compare=dict(contest.compare),
+        phase=run.phase,
+        trial=run.trial,
+        repeat=run.repeat,
+        tuned=dict(run.tuned),
+    )
+
+
+def row_of(contest: Contest, run: Run, job: Job, result: Result, environment: str) -> Row:
+    """What is stored of a finished run."""
+    return Row(
+        **(label_of(contest, run)._asdict() | result._asdict()),
+        recipe=canonical(run.recipe),
+        program=job.program,
+        environment=environment,
+    )

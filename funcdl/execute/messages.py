@@ -1,0 +1,99 @@
+"""What supervisor and workers say to each other, over a pipe, as pickled NamedTuples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from funcdl.train.assemble import Static
+from funcdl.types import Curve, Dataset
+
+
+class Data(NamedTuple):
+    """To a worker: a data set, once; jobs name it by its digest."""
+
+    dataset: Dataset
+
+
+class Job(NamedTuple):
+    """To a worker: one run.
+
+    id: the run's identity. program: the digest of its static part and the data's shapes.
+    static: what decides the program; `hyper`: the traced numbers. For a baseline, `static` is None
+        and `baseline` is the estimator with its arguments, `task` the task.
+    seed, phase, streams: what the random streams are made of.
+    steps, eval_every: how long to train, and how often to look at the validation split.
+    measured: whether the test split is looked at, too.
+    select: (metric, "max" or "min", "final" or "best").
+    """
+
+    id: str
+    program: str
+    static: Static | None
+    hyper: Mapping[str, float]
+    data: str
+    seed: int
+    phase: str
+    streams: Mapping[str, int]
+    steps: int
+    eval_every: int
+    measured: bool
+    select: tuple[str, str, str]
+    baseline: Mapping[str, Any] | None = None
+    task: Mapping[str, Any] | None = None
+
+
+class Stop(NamedTuple):
+    """To a worker: save the run you are at, and end."""
+
+
+class Hello(NamedTuple):
+    """From a worker that is ready: what machine and versions it runs on."""
+
+    environment: Mapping[str, str]
+
+
+class Compiled(NamedTuple):
+    """From a worker: a program is ready."""
+
+    program: str
+    seconds: float
+
+
+class Beat(NamedTuple):
+    """From a worker: it lives, and has done `steps` of its run."""
+
+    steps: int
+
+
+class Result(NamedTuple):
+    """From a worker: how a run ended; the fields are those of `Row`."""
+
+    id: str
+    status: str
+    reason: str
+    steps: int
+    diverged_at: int
+    digest: str
+    final: Mapping[str, float]
+    curves: Mapping[str, Curve]
+    examples: Mapping[str, np.ndarray]
+    parameters: int
+    seconds: float
+
+
+class Note(NamedTuple):
+    """From a worker: something for the study's log."""
+
+    event: str
+    details: Mapping[str, Any]
+
+
+def send(connection: Connection, message: Any) -> None:
+    """Sends a message; functions made in a script or a notebook travel by value."""
+    import cloudpickle
+
+    connection.send_bytes(cloudpickle.dumps(message))

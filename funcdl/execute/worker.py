@@ -1,0 +1,165 @@
+"""A worker process: takes jobs from the supervisor's pipe, compiles, runs, and answers.
+
+It ends when the pipe closes, whatever it is doing: a supervisor that died leaves nobody behind.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from funcdl.errors import StoreError
+from funcdl.execute.messages import Beat, Compiled, Data, Hello, Job, Note, Result, Stop, send
+
+BEAT_SECONDS = 0.5
+
+
+class Worker:
+    """Programs and data of one process; `run` does a job."""
+
+    def __init__(self, checkpoints: Path | None, every: float):
+        """`every`: seconds between two checkpoints of a run; short runs write none."""
+        import jax
+
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+        self.checkpoints, self.every = checkpoints, every
+        self.datasets: dict[str, Any] = {}
+        self.programs: dict[str, Any] = {}
+        self.stopping = False
+        self.training = False  # only then is there a state worth saving
+
+    def take(self, message: Data) -> None:
+        """Keeps a data set, its training split on the device."""
+        import jax
+
+        self.datasets[message.dataset.digest] = (
+            message.dataset,
+            jax.device_put(message.dataset.train),
+        )
+
+    def run(self, job: Job, tell: Any) -> Result | None:
+        """Does a job and returns how it ended; None if it was left off.
+
+        What the user's own functions raise ends this run and no other: the run is "failed".
+        """
+        try:
+            if job.baseline is not None:
+                return self._baseline(job)
+            return self._train(job, tell)
+        except Exception as error:
+            reason = "".join(traceback.format_exception_only(error)).strip()
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f" ({Path(place.filename).name}:{place.lineno})"
+            return _failed(job, reason + where)
+
+    def _baseline(self, job: Job) -> Result:
+        from funcdl.execute.baseline import run_baseline
+
+        return run_baseline(job, self.datasets[job.data][0])
+
+    def _train(self, job: Job, tell: Any) -> Result | None:
+        from funcdl.execute import resume
+        from funcdl.execute.programs import as_scalars, compile_program
+        from funcdl.execute.runner import Stopped, run_job
+        from funcdl.store import checkpoint
+        from funcdl.train.streams import stream_keys
+
+        dataset, on_device = self.datasets[job.data]
+        if job.program not in self.programs:
+            assert job.static is not None
+            program, seconds = compile_program(job.static, dataset, on_device, job.hyper)
+            self.programs[job.program] = program
+            tell(Compiled(job.program, seconds))
+        program = self.programs[job.program]
+        saved = None
+        if self.checkpoints and next(self.checkpoints.glob(f"{job.id}-*.npz"), None):
+            keys = stream_keys(job.seed, job.phase, job.streams)
+            template = program.init(keys, as_scalars(job.hyper), on_device)
+            saved = resume.restore(
+                self.checkpoints, job.id, template, lambda e, **d: tell(Note(e, d))
+            )
+            if saved:
+                tell(Note("run resumed", {"run": job.id, "step": int(saved.state.step)}))
+        saved_at = heard_at = time.monotonic()
+
+        def beat(state: Any, progress: Any) -> None:
+            nonlocal saved_at, heard_at
+            now = time.monotonic()
+            if now - heard_at >= BEAT_SECONDS:
+                tell(Beat(int(state.step)))
+                heard_at = now
+            if self.checkpoints and (now - saved_at >= self.every or self.stopping):
+                try:
+                    resume.save(self.checkpoints, job.id, state, progress)
+                except StoreError as error:  # training goes on; the earlier checkpoint is intact
+                    tell(Note("checkpoint not written", {"reason": str(error)}))
+                saved_at = now
+            if self.stopping:
+                raise Stopped
+
+        self.training = True
+        try:
+            return run_job(job, program, dataset, on_device, saved=saved, beat=beat)
+        except Stopped:
+            return None
+        finally:
+            self.training = False
+            if self.checkpoints and not self.stopping:
+                checkpoint.drop(self.checkpoints, job.id)
+
+
+def _failed(job: Job, reason: str) -> Result:
+    return Result(job.id, "failed", reason, 0, -1, "", {}, {}, {}, 0, 0.0)
+
+
+def main() -> None:
+    """`python -m funcdl.execute.worker DESCRIPTOR CHECKPOINTS SECONDS`: for the supervisor's use."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    connection = Connection(int(sys.argv[1]))
+    checkpoints = Path(sys.argv[2]) if sys.argv[2] else None
+    inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    worker: Worker | None = None
+
+    def listen() -> None:
+        while True:
+            try:
+                message = pickle.loads(connection.recv_bytes())
+            except (EOFError, OSError):
+                os._exit(0)
+            if isinstance(message, Stop):
+                if worker is None or not worker.training:
+                    os._exit(0)
+                worker.stopping = True
+            inbox.put(message)
+
+    threading.Thread(target=listen, daemon=True).start()
+    from funcdl.execute.environment import environment
+
+    worker = Worker(checkpoints, float(sys.argv[3]))
+    send(connection, Hello(environment()))
+    while True:
+        message = inbox.get()
+        if isinstance(message, Data):
+            worker.take(message)
+        elif isinstance(message, Job):
+            result = worker.run(message, lambda m: send(connection, m))
+            if result is not None:
+                send(connection, result)
+        if worker.stopping:
+            break
+    connection.close()
+    os._exit(0)  # nothing is left to say, and XLA's threads need not be waited for
+
+
+if __name__ == "__main__":
+    main()

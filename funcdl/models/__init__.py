@@ -1,0 +1,15 @@
+"""Models: the table of names, one file per family, and the adapters that make each a `Model`.
+
+A name stands for `"module:object"`, so that this table can be read without JAX. The object is a
+Linen module; its fields are the model's arguments in a config, and `outputs` is filled by the task.
+"""
+
+MODELS: dict[str, str] = {
+    "logistic": "funcdl.models.logistic:Logistic",
+    "mlp": "funcdl.models.mlp:MLP",
+    "cnn": "funcdl.models.cnn:CNN",
+    "resnet": "funcdl.models.resnet:ResNet",
+    "lstm": "funcdl.models.recurrent:LSTM",
+    "gru": "funcdl.models.recurrent:GRU",
+    "transformer": "funcdl.models.transformer:Transformer",
+}

@@ -1,0 +1,156 @@
+"""Convolution as patches times a matrix, which XLA's CPU backend runs fast inside loops.
+
+XLA:CPU runs a native convolution inside `lax.scan` or `lax.while_loop` on a slow, naive path,
+25 to 100 times slower than outside (jax#12868), and a training run here is such a loop. The same
+sum written as shifted slices, a concatenation and one matrix product is fast in both places. It
+holds the patches in memory: as many times the input as the kernel has taps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def conv_general_dilated(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: Any = None,
+    feature_group_count: int = 1,
+    batch_group_count: int = 1,
+    precision: Any = None,
+    preferred_element_type: Any = None,
+) -> jax.Array:
+    """Does what `jax.lax.conv_general_dilated` does, by patches on the CPU.
+
+    Give it to Linen: `nn.Conv(..., conv_general_dilated=conv_general_dilated)`. Which way is taken
+    is decided when the function is traced, from `jax.default_backend()`: GPU and TPU have
+    the native convolution, and so have grouped batches (`batch_group_count`, which only appear in
+    the gradients of native convolutions), empty results, and whatever `lax` is to refuse.
+
+    Args:
+        lhs: inputs, in any layout that `dimension_numbers` describes.
+        rhs: kernel; the others are as `jax.lax.conv_general_dilated` has them.
+        window_strides: step of the window, per spatial axis.
+        padding: "SAME", "SAME_LOWER", "VALID", or pairs (before, after), which may be negative.
+        lhs_dilation: spacing of the input's entries, per spatial axis.
+        rhs_dilation: spacing of the kernel's entries, per spatial axis.
+        dimension_numbers: the layouts of `lhs`, `rhs` and the result.
+        feature_group_count: groups into which the channels are split.
+        batch_group_count: groups into which the batch is split.
+        precision: of the products.
+        preferred_element_type: of the sums.
+
+    Returns:
+        The convolution, equal to that of `lax` up to the order of summation.
+    """
+    layout = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
+    rank = lhs.ndim - 2
+    lhs_spacing = tuple(lhs_dilation or (1,) * rank)
+    rhs_spacing = tuple(rhs_dilation or (1,) * rank)
+    inputs = _channels_last(lhs, layout.lhs_spec)  # [batch, *space, channels]
+    kernel = _kernel_last(rhs, layout.rhs_spec)  # [*taps, channels / groups, features]
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape, rhs_spacing, strict=False)]
+    if isinstance(padding, str):
+        padding = lax.padtype_to_pads(inputs.shape[1:-1], reach, window_strides, padding)
+    sizes = [
+        ((n - 1) * d + 1 + before + after - r) // s + 1
+        for n, d, (before, after), r, s in zip(
+            inputs.shape[1:-1], lhs_spacing, padding, reach, window_strides, strict=True
+        )
+    ]
+    native = (
+        jax.default_backend() != "cpu"
+        or batch_group_count != 1
+        or min((*lhs.shape, *rhs.shape, *sizes)) < 1
+        or inputs.shape[-1] != kernel.shape[-2] * feature_group_count
+        or kernel.shape[-1] % feature_group_count
+        or lhs.dtype != rhs.dtype
+    )
+    if native:
+        return lax.conv_general_dilated(
+            lhs,
+            rhs,
+            window_strides,
+            padding,
+            lhs_dilation,
+            rhs_dilation,
+            dimension_numbers,
+            feature_group_count,
+            batch_group_count,
+            precision,
+            preferred_element_type,
+        )
+    spread = [(lo, hi, d - 1) for (lo, hi), d in zip(padding, lhs_spacing, strict=True)]
+    inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), [(0, 0, 0), *spread, (0, 0, 0)])
+    patches = _patches(inputs, kernel.shape[:-2], sizes, window_strides, rhs_spacing)
+    result = _product(patches, kernel, feature_group_count, precision, preferred_element_type)
+    return _from_channels_last(result, layout.out_spec)
+
+
+def _patches(
+    inputs: jax.Array,
+    taps: Sequence[int],
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    spacing: Sequence[int],
+) -> jax.Array:
+    """What each window sees: `[batch, *space, channels] -> [batch, *sizes, taps x channels]`.
+
+    One spatial axis after the other, the last first, so that the first axis' taps are the slowest
+    in the result, as in the kernel. This takes the sum, not the product, of the taps per axis in
+    slices, which compiles and differentiates faster than one slice per tap.
+    """
+    for axis in reversed(range(len(taps))):
+        length = (sizes[axis] - 1) * strides[axis] + 1
+        slices = [
+            lax.slice_in_dim(inputs, start, start + length, strides[axis], axis + 1)
+            for start in range(0, taps[axis] * spacing[axis], spacing[axis])
+        ]
+        inputs = lax.concatenate(slices, inputs.ndim - 1)
+    return inputs
+
+
+def _product(
+    patches: jax.Array, kernel: jax.Array, groups: int, precision: Any, dtype: Any
+) -> jax.Array:
+    """Patches times kernel, `[batch, *sizes, taps x channels] -> [batch, *sizes, features]`."""
+    *taps, channels, features = kernel.shape
+    rows, taps = math.prod(patches.shape[:-1]), math.prod(taps)
+    options = {"precision": precision, "preferred_element_type": dtype}
+    if groups == 1:
+        flat = jnp.reshape(patches, (rows, taps * channels))
+        matrix = jnp.reshape(kernel, (taps * channels, features))
+        out = lax.dot_general(flat, matrix, (((1,), (0,)), ((), ())), **options)
+    else:
+        flat = jnp.reshape(patches, (rows, taps, groups, channels))
+        matrix = jnp.reshape(kernel, (taps, channels, groups, features // groups))
+        # Contract taps and channels, with the groups as batch: [groups, rows, features / groups].
+        out = lax.dot_general(flat, matrix, (((1, 3), (0, 1)), ((2,), (2,))), **options)
+        out = jnp.swapaxes(out, 0, 1)
+    return jnp.reshape(out, (*patches.shape[:-1], features))
+
+
+def _channels_last(array: jax.Array, spec: Sequence[int]) -> jax.Array:
+    """To `[batch, *space, channels]`; `spec` holds the axes of batch, channels and space."""
+    return jnp.transpose(array, (spec[0], *spec[2:], spec[1]))
+
+
+def _kernel_last(array: jax.Array, spec: Sequence[int]) -> jax.Array:
+    """To `[*taps, channels, features]`; `spec` holds the axes of features, channels and taps."""
+    return jnp.transpose(array, (*spec[2:], spec[1], spec[0]))
+
+
+def _from_channels_last(array: jax.Array, spec: Sequence[int]) -> jax.Array:
+    """From `[batch, *space, channels]` to the layout of `spec`."""
+    order = (spec[0], *spec[2:], spec[1])
+    return jnp.transpose(array, [order.index(axis) for axis in range(array.ndim)])

@@ -1,0 +1,17 @@
+"""How weights start: uniform draws, which compile faster than normal ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+# LeCun's variance, 1 / fan_in, as Linen's default has it, but drawn from a uniform distribution:
+# a truncated normal needs the inverse error function, and `init` takes longer to compile.
+weights = nn.initializers.lecun_uniform()
+
+
+def positions(key: jax.Array, shape: tuple[int, ...], dtype: Any = None) -> jax.Array:
+    """Learned positions: uniform in (-0.02, 0.02), small beside the tokens they are added to."""
+    return jax.random.uniform(key, shape, dtype or float, -0.02, 0.02)

@@ -1,0 +1,118 @@
+"""From a study's `model` section to a `Model`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import flax.linen as nn
+
+from funcdl.errors import Problem, StudyError
+from funcdl.models import MODELS
+from funcdl.models.adapt import from_functions, from_linen, from_nnx, keywords, signature
+from funcdl.types import Model
+
+
+def make_model(spec: Any, outputs: int) -> Model:
+    """Makes the model that a `model` section describes.
+
+    Args:
+        spec: a name of `MODELS`; or `{"name": what, **arguments}`, where `what` is a name, a Linen
+            module or its class, an NNX class, a function of `rngs` that makes an NNX module, a pair
+            `(init, apply)`, a `Model`, or a function that returns any of these; or `what` alone.
+        outputs: width of the last layer, given to whatever takes an argument `outputs`.
+
+    Raises:
+        StudyError: an unknown name, arguments that do not fit, or no model at all.
+
+    >>> model = make_model({"name": "mlp", "hidden": [32]}, outputs=10)
+    """
+    arguments = dict(spec) if isinstance(spec, Mapping) else {"name": spec}
+    if "name" not in arguments:
+        raise _error("", f"has no name: {spec!r}; allowed {', '.join(MODELS)}")
+    what = arguments.pop("name")
+    if isinstance(what, str):
+        what = _named(what)
+    if "outputs" in arguments:
+        raise _error("outputs", "is set by the task; leave it out")
+    return _adapt(what, {key: _frozen(value) for key, value in arguments.items()}, outputs)
+
+
+def _named(name: str) -> Any:
+    """The object that a name of the table stands for."""
+    if name not in MODELS:
+        raise _error("", f"unknown model {name!r}; allowed {', '.join(MODELS)}")
+    module, _, attribute = MODELS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def _adapt(what: Any, arguments: dict[str, Any], outputs: int) -> Model:
+    """Wraps any of the things that can be a model."""
+    if isinstance(what, Model | tuple | nn.Module):
+        if arguments:
+            raise _error(
+                next(iter(arguments)),
+                f"a {type(what).__name__} is already made and takes no arguments; "
+                "give them where it is made",
+            )
+        return _adapt_made(what)
+    if not callable(what):
+        raise _error("", f"{what!r} is no model; {_ALLOWED}")
+    if isinstance(what, type) and issubclass(what, nn.Module):
+        return from_linen(_call(what, arguments, outputs))
+    names = keywords(what)
+    if "rngs" in names:
+        filled = {"outputs": outputs} if "outputs" in names else {}
+        _bind(what, {"rngs": None, **filled, **arguments})
+        return from_nnx(what, **filled, **arguments)
+    return _adapt_made(_call(what, arguments, outputs))
+
+
+def _adapt_made(what: Any) -> Model:
+    """Wraps what needs no more arguments."""
+    if isinstance(what, Model):
+        return what
+    if isinstance(what, nn.Module):
+        return from_linen(what)
+    if isinstance(what, tuple) and len(what) == 2 and all(map(callable, what)):
+        return from_functions(*what)
+    raise _error("", f"{what!r} is no model; {_ALLOWED}")
+
+
+def _call(make: Callable[..., Any], arguments: dict[str, Any], outputs: int) -> Any:
+    """Calls a constructor with its arguments and, if it takes it, the width of the last layer."""
+    if "outputs" in keywords(make):
+        arguments = {"outputs": outputs, **arguments}
+    _bind(make, arguments)
+    return make(**arguments)
+
+
+def _bind(make: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    """Refuses arguments that a constructor does not take, or lacks."""
+    try:
+        signature(make).bind(**arguments)
+    except ValueError:  # no signature to check against
+        return
+    except TypeError as error:
+        own = [name for name in _parameters(make) if name not in _FILLED]
+        name = getattr(make, "__name__", type(make).__name__)
+        raise _error(
+            "", f"{name}: {error}; its arguments are {', '.join(own) or '(none)'}"
+        ) from None
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, since a Linen module must be hashable."""
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _error(key: str, message: str) -> StudyError:
+    return StudyError([Problem("", f"model.{key}" if key else "model", message)])
+
+
+_ALLOWED = (
+    "give a name of funcdl.models.MODELS, a Linen module or class, an NNX class or a function of "
+    "rngs that makes an NNX module, a pair (init, apply) of pure functions, or a funcdl Model"
+)
+_FILLED = ("outputs", "rngs", "parent", "name")  # not for a study to set

@@ -1,0 +1,66 @@
+"""Recurrent networks: LSTM and GRU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax
+
+from funcdl.models import initial
+from funcdl.models.inputs import as_sequences
+
+
+class LSTM(nn.Module):
+    """Layers of long short-term memory (Hochreiter & Schmidhuber, 1997), read out at the end.
+
+    Attributes:
+        outputs: width of the output; filled by the task.
+        hidden: widths of the layers; each reads the states of the one before.
+        dropout: probability of dropping a unit of a layer's states in training.
+    """
+
+    outputs: int
+    hidden: Sequence[int] = (64,)
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps `[batch, time, features]`, or images read as rows, to `[batch, outputs]`."""
+        last = _last_state(nn.OptimizedLSTMCell, self.hidden, self.dropout, inputs, train)
+        return nn.Dense(self.outputs, kernel_init=initial.weights)(last)
+
+
+class GRU(nn.Module):
+    """Layers of gated recurrent units (Cho et al., 2014), read out at the end.
+
+    Attributes:
+        outputs: width of the output; filled by the task.
+        hidden: widths of the layers; each reads the states of the one before.
+        dropout: probability of dropping a unit of a layer's states in training.
+    """
+
+    outputs: int
+    hidden: Sequence[int] = (64,)
+    dropout: float = 0.0
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
+        """Maps `[batch, time, features]`, or images read as rows, to `[batch, outputs]`."""
+        last = _last_state(nn.GRUCell, self.hidden, self.dropout, inputs, train)
+        return nn.Dense(self.outputs, kernel_init=initial.weights)(last)
+
+
+def _last_state(
+    cell: Callable[..., nn.RNNCellBase],
+    widths: Sequence[int],
+    dropout: float,
+    inputs: jax.Array,
+    train: bool,
+) -> jax.Array:
+    """Runs the layers over time, `[batch, time, features] -> [batch, widths[-1]]`."""
+    states = as_sequences(inputs)
+    for width in widths:
+        states = nn.RNN(cell(width, kernel_init=initial.weights))(states)
+        states = nn.Dropout(dropout, deterministic=not train)(states)
+    return states[:, -1]

@@ -1,0 +1,73 @@
+"""`funcdl plan`: what a study would run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from funcdl.config import Study, expand, with_values
+from funcdl.plan.contest import most
+from funcdl.plan.study import Plan, make_plan, work
+
+
+def describe(study: Study) -> str:
+    """Methods, trials, runs, programs, and the number of parameters of each model.
+
+    Nothing is compiled or run; models are built by shape only.
+
+    Raises:
+        StudyError: if data and config do not fit.
+    """
+    expansion = expand(study)
+    plan = make_plan(study, expansion)
+    lines = [f"study {study.name}: {len(plan.contests)} methods, selected by {expansion.metric}"]
+    lines += [f"  data {digest[:12]}: {_splits(d)}" for digest, d in plan.datasets.items()]
+    rows = [("method", "trials", "repeats", "runs", "program", "parameters", "searched")]
+    rows += [_row(plan, position) for position in range(len(plan.contests))]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines += [
+        "  "
+        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    total = sum(map(most, plan.contests))
+    lines.append(f"{total} runs in {len(plan.programs)} programs, mode each")
+    lines += [f"note: {note}" for note in expansion.notes]
+    return "\n".join(lines)
+
+
+def _row(plan: Plan, position: int) -> tuple[str, ...]:
+    contest, method = plan.contests[position], plan.methods[position]
+    dataset = plan.datasets[plan.dataset_of[position]]
+    recipe = with_values(method.recipe, contest.points[0])
+    todo = work(method, recipe, dataset)
+    label = f"{contest.block}: {contest.method}" if contest.block else contest.method
+    searched = ", ".join(f"{key} {d.describe()}" for key, d in method.space.items()) or "nothing"
+    trials = len(contest.points) if len(contest.points) > 1 else 0
+    parameters = "-" if todo.static is None else str(_parameters(todo, dataset))
+    return (
+        label,
+        str(trials),
+        str(contest.repeats),
+        str(most(contest)),
+        todo.program[:8] or "-",
+        parameters,
+        searched,
+    )
+
+
+def _parameters(todo: Any, dataset: Any) -> int:
+    import jax
+
+    from funcdl.train.assemble import assemble
+    from funcdl.train.streams import stream_keys
+
+    train = assemble(todo.static, dataset)
+    state = jax.eval_shape(train.init, stream_keys(0, "tune", 0), todo.hyper, dataset.train)
+    return sum(leaf.size for leaf in jax.tree.leaves(state.variables["params"]))
+
+
+def _splits(dataset: Any) -> str:
+    sizes = (
+        f"{len(getattr(dataset, name).targets)} {name}" for name in ("train", "validation", "test")
+    )
+    return f"{', '.join(sizes)} examples"

@@ -1,0 +1,42 @@
+"""The answer to a study's question: a table, its tests, a sentence and its caveats."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from funcdl.report.caveats import warnings
+from funcdl.report.comparisons import comparisons
+from funcdl.report.question import Question
+from funcdl.report.record import records
+from funcdl.report.sentence import sentence
+from funcdl.report.table import table
+
+
+class Answer(NamedTuple):
+    """What a study found.
+
+    table: a row per method and block; see `funcdl.report.table`.
+    comparisons: a row per contrast; see `funcdl.report.comparisons`.
+    sentence: the answer in one sentence per block.
+    warnings: what could overturn it, as far as the runs tell.
+    """
+
+    table: pd.DataFrame
+    comparisons: pd.DataFrame
+    sentence: str
+    warnings: tuple[str, ...]
+
+
+def answer(question: Question, runs: pd.DataFrame) -> Answer:
+    """Answer a question from its runs, finished or not.
+
+    Args:
+        question: what was asked.
+        runs: a row per run, as `fd.load(folder).runs` gives it.
+    """
+    rows, tests = table(question, runs), comparisons(question, runs)
+    plain_rows = records(rows)
+    said = sentence(question, plain_rows, records(tests))
+    return Answer(rows, tests, said, tuple(warnings(question, records(runs), plain_rows)))

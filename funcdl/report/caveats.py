@@ -1,0 +1,85 @@
+"""What could overturn the answer, as far as the runs themselves tell."""
+
+from __future__ import annotations
+
+from funcdl.report.question import Question
+from funcdl.report.record import Record
+from funcdl.report.wording import count, listing, plain
+
+FEW = 5
+
+
+def warnings(question: Question, runs: list[Record], table: list[Record]) -> list[str]:
+    """Sentences about failed and diverged runs, missing repeats and small samples.
+
+    Args:
+        question: what was asked.
+        runs: a record per run.
+        table: the question's table, as records.
+    """
+    found = [
+        _failed(runs),
+        _unfinished(question, table),
+        *_diverged(table),
+        _search(table),
+        _few(table),
+    ]
+    return [text for text in found if text]
+
+
+def _failed(runs: list[Record]) -> str:
+    failed = [run for run in runs if run["status"] == "failed"]
+    if not failed:
+        return ""
+    reasons = sorted({plain(run["reason"], 200) for run in failed if run.get("reason")})
+    why = f" ({listing(reasons, most=2)})" if reasons else ""
+    return f"{count(len(failed), 'run')} failed and left out{why}."
+
+
+def _unfinished(question: Question, table: list[Record]) -> str:
+    def behind(row: Record) -> bool:
+        done = row["n"] + row["diverged"] + row["failed"]
+        return done < question.repeats and row["status"] != "diverged"
+
+    names = [_name(row) for row in table if behind(row)]
+    if not names:
+        return ""
+    planned = count(question.repeats, "planned repeat")
+    return f"The study is not finished: {planned}, fewer measured for {listing(names)}."
+
+
+def _diverged(table: list[Record]) -> list[str]:
+    return [
+        f"{_name(row)} diverged in {row['diverged']} of "
+        f"{count(row['n'] + row['diverged'], 'measured repeat')} "
+        "and ranks below every method that did not."
+        for row in table
+        if row["diverged"]
+    ]
+
+
+def _search(table: list[Record]) -> str:
+    """Diverged trials are no fault, but a search that loses half of them is half as thorough."""
+    lost = sum(row["trials_diverged"] for row in table)
+    if not lost:
+        return ""
+    text = f"{lost} of {count(sum(row['trials'] for row in table), 'tuning trial')} diverged"
+    half = [row for row in table if 0 < row["trials"] <= 2 * row["trials_diverged"]]
+    if half:
+        names = listing([_name(row) for row in half])
+        return f"{text}, at least half of those of {names}: a narrower space would search better."
+    return f"{text}; they count as worst in the search."
+
+
+def _few(table: list[Record]) -> str:
+    fewest = min((row["n"] for row in table if row["n"]), default=FEW)
+    if fewest >= FEW:
+        return ""
+    if fewest == 1:
+        return "One repeat gives no interval and no test; 5 or more do."
+    return f"With {count(fewest, 'repeat')} intervals are wide and few differences are decided."
+
+
+def _name(row: Record) -> str:
+    label = plain(row["method"], 60)
+    return f"{label} ({plain(row['block'], 40)})" if row["block"] else label

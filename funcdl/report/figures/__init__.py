@@ -1,0 +1,1 @@
+"""Figures of a study as Matplotlib `Figure` objects, without pyplot and its global state."""

@@ -1,0 +1,59 @@
+"""Learning curves with interval bands."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from funcdl.report.figures.curve import Curve
+from funcdl.report.figures.drawing import OTHERS, Drawing, Looks, axis_title, legend, plain_log
+from funcdl.report.question import Question
+from funcdl.report.wording import plain
+
+
+def learning(
+    question: Question,
+    lines: dict[str, Curve],
+    block: str,
+    metric: str,
+    shown: Looks,
+) -> Drawing | None:
+    """Mean curves with interval bands."""
+    if all(len(curve.steps) < 2 for curve in lines.values()):
+        return None
+    figure = Figure()
+    ax = figure.add_subplot()
+    for label in sorted(lines, key=lambda label: shown.get(label) is not None):
+        curve, look = lines[label], shown.get(label)
+        if look is None:
+            ax.plot(curve.steps, curve.mean, color=OTHERS, lw=0.7)
+            continue
+        ax.plot(curve.steps, curve.mean, color=look.color, ls=look.dash)
+        low, high = curve.mean - curve.half, curve.mean + curve.half
+        ax.fill_between(curve.steps, low, high, color=look.color, alpha=0.13, lw=0)
+    mode = question.mode if metric == question.selected_by else "min"
+    _limits(ax, list(lines.values()), mode)
+    ax.set_xlabel("step")
+    ax.set_ylabel(axis_title(metric))
+    legend(ax, {label: shown.get(label) for label in lines}, marker=False)
+    band = f"{100 * (1 - question.alpha):g} % bands"
+    title = f"Learning curves: {axis_title(metric)}, mean over the measured repeats with {band}"
+    return Drawing(block, title, f"{title}. {_ends(lines)}", figure)
+
+
+def _ends(lines: dict[str, Curve]) -> str:
+    last = [f"{plain(label, 26)} {curve.mean[-1]:.4g}" for label, curve in lines.items()]
+    return f"At the last step: {', '.join(last)}."
+
+
+def _limits(ax: Axes, lines: list[Curve], mode: str) -> None:
+    """Leave the steep start out of the range, so that the ends can be told apart."""
+    last = max(curve.steps[-1] for curve in lines)
+    late = np.concatenate([curve.mean[curve.steps >= last / 4] for curve in lines])
+    if mode == "min" and late.min() > 0 and late.max() > 10 * late.min():
+        ax.set_yscale("log")
+        plain_log(ax.yaxis)
+        return
+    pad = 0.06 * (late.max() - late.min()) or 0.01
+    ax.set_ylim(late.min() - pad, late.max() + pad)

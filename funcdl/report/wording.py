@@ -1,0 +1,129 @@
+"""Names and numbers as a reader sees them: no control characters, no needless digits."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from funcdl.report.record import Record
+
+
+def plain(name: object, width: int | None = None) -> str:
+    r"""A name without what could steer a terminal or a page, shortened in its middle to `width`.
+
+    Control characters (with whole ANSI escapes, what is left of them is visible text), characters
+    that turn the direction of writing, and lone surrogates are dropped; line breaks become spaces.
+
+    >>> plain("lion\x1b[31m\nred")
+    'lion[31m red'
+    >>> plain("a_long_name_for_a_method", 11)
+    'a_lon…ethod'
+    """
+    text = "".join(" " if c in "\t\n\r" else c for c in str(name) if _visible(c))
+    if width is None or len(text) <= width:
+        return text
+    head = width // 2
+    return text[:head] + "…" + text[len(text) - (width - head - 1) :]
+
+
+def _visible(character: str) -> bool:
+    return character in "\t\n\r" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
+
+
+def half(row: Record) -> float | None:
+    """Half the width of a row's interval; None where it has none."""
+    return None if row["low"] is None else (row["high"] - row["low"]) / 2
+
+
+def decimals(rows: Iterable[Record], default: int = 4) -> int:
+    """How many decimals a column of estimates deserves: two digits of the typical uncertainty.
+
+    Args:
+        rows: records with `low` and `high`.
+        default: what to use where no interval has a width.
+
+    >>> decimals([{"low": 0.9712, "high": 0.9794}, {"low": None, "high": None}])
+    4
+    """
+    known = [h for h in map(half, rows) if h is not None and math.isfinite(h) and h > 0]
+    if not known:
+        return default
+    return min(8, max(0, 1 - math.floor(math.log10(float(np.median(known))))))
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with `digits` decimals; in powers of ten where that would hide or flood it.
+
+    >>> number(0.98333, 3), number(1234567.0, 2), number(1e-9, 3), number(None)
+    ('0.983', '1.23e+06', '1.00e-09', '–')
+    """
+    if value is None:
+        return "–"
+    x = float(value)
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    if x != 0 and (abs(x) >= 1e6 or abs(x) < 0.5 * 10.0**-digits):
+        return f"{x:.2e}"
+    return f"{x:.{digits}f}"
+
+
+def interval(row: Record, digits: int) -> str:
+    """A row's interval; empty where it has none.
+
+    >>> interval({"low": 0.97123, "high": 0.9794}, 4)
+    '[0.9712, 0.9794]'
+    """
+    if row["low"] is None:
+        return ""
+    return f"[{number(row['low'], digits)}, {number(row['high'], digits)}]"
+
+
+def short(value: object) -> str:
+    """A hyperparameter or any other cell in few characters.
+
+    >>> short(0.00316227766), short(8), short("cosine"), short(None)
+    ('0.00316', '8', 'cosine', '–')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        if value.is_integer() and abs(value) < 1e6:
+            return str(int(value))  # a whole number whose column also has empty cells
+        return f"{value:.3g}"
+    return plain(value, 40)
+
+
+def p_value(p: float | None) -> str:
+    """A p-value with the digits that matter.
+
+    >>> p_value(0.0312), p_value(0.00001), p_value(None)
+    ('.031', '<.001', '–')
+    """
+    if p is None:
+        return "–"
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def listing(names: Sequence[str], most: int = 4) -> str:
+    """Names in a sentence.
+
+    >>> listing(["a"]), listing(["a", "b", "c"]), listing(list("abcdef"), most=3)
+    ('a', 'a, b and c', 'a, b, c and 3 more')
+    """
+    if len(names) > most + 1:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def count(n: int, noun: str) -> str:
+    """A number of things.
+
+    >>> count(1, "repeat"), count(5, "repeat")
+    ('1 repeat', '5 repeats')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n:,} {noun}s"

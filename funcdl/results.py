@@ -1,0 +1,80 @@
+"""A study's results as pandas frames."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from funcdl.record import read_record
+from funcdl.report.comparisons import comparisons
+from funcdl.report.question import Question
+from funcdl.report.table import table
+from funcdl.store.folder import Folder
+from funcdl.store.frames import examples_of, metrics_frame, runs_frame
+from funcdl.store.parts import read_rows
+
+
+class Results:
+    """What a study found; everything is read from its folder, finished or not.
+
+    folder: the study's folder.
+    question: what was asked.
+    """
+
+    def __init__(self, folder: Path, question: Question, rows: pa.Table | None):
+        """Use `load`."""
+        self.folder, self.question, self._rows = folder, question, rows
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per run.
+
+        Columns: `id`, `block`, `method`, one per compared axis, one per tuned key, `phase` ("tune" or
+        "measure"), `trial`, `repeat`, `status` ("ok", "diverged" or "failed"), `reason`, `steps`,
+        `diverged_at`, `digest` (SHA-256 of the final parameters), `parameters`, `program`,
+        `environment`, `seconds`, and one per metric, such as `test/accuracy`.
+        """
+        return runs_frame(self._rows)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """One row per run, step and metric: `run`, its labels, `step`, `metric`, `value`."""
+        return metrics_frame(self._rows)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per method: `method`, `n`, `mean`, `low`, `high` and what else `table.csv` has."""
+        return table(self.question, self.runs)
+
+    @cached_property
+    def comparisons(self) -> pd.DataFrame:
+        """One row per contrast: `a`, `b`, `n`, `difference`, `low`, `high`, `p`, `p_holm`, ..."""
+        return comparisons(self.question, self.runs)
+
+    def examples(self, metric: str) -> dict[str, np.ndarray]:
+        """The metric of each example of the test split: run id -> [n] float32; measured runs only."""
+        return examples_of(self._rows, metric)
+
+    def __repr__(self) -> str:
+        """The folder and how many runs it holds."""
+        return f"Results({str(self.folder)!r}: {len(self.runs)} runs)"
+
+
+def load(folder: str | os.PathLike[str]) -> Results:
+    """Reads a study's folder.
+
+    Args:
+        folder: what `funcdl run` made, such as "runs/quickstart"; a study that is still running, or
+            was stopped, gives what is there so far.
+
+    Raises:
+        StoreError: if it is not a study's folder, or was made by a newer funcdl.
+    """
+    opened = Folder(folder)
+    rows, _ = read_rows(opened.path / "runs")
+    return Results(opened.path, read_record(opened, rows), rows)

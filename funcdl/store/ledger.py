@@ -1,0 +1,135 @@
+"""The runs of a study that are done, for the process that owns its folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from funcdl.store.parts import read_rows, replace_rows, write_part
+from funcdl.store.row import LABELS, Row, to_table
+
+COMMIT_SECONDS = 1.0  # what a power cut may cost: a second's worth of finished runs
+
+
+class Label(NamedTuple):
+    """Where a run stands in the current study; the fields are those of `Row`."""
+
+    id: str
+    block: str
+    method: str
+    compare: dict[str, str]
+    phase: str
+    trial: int
+    repeat: int
+    tuned: dict[str, Any]
+
+
+class Known(NamedTuple):
+    """What planning needs to know of a finished run."""
+
+    status: str
+    final: dict[str, float]
+
+
+class Ledger:
+    """Finished runs by id; new ones are written in batches, each whole or not at all."""
+
+    def __init__(self, folder: Path):
+        """Reads what is there; damaged parts are set aside and listed in `damaged`.
+
+        A run that failed is not known: it is tried again.
+        """
+        self.folder = folder
+        table, self.damaged = read_rows(folder, repair=True)
+        if table is not None:
+            table = table.filter(pa.compute.not_equal(table["status"], "failed"))  # type: ignore[attr-defined]
+        self._tables: list[pa.Table] = [] if table is None else [table]
+        self._pending: list[Row] = []
+        self._last_commit = time.monotonic()
+        self.known: dict[str, Known] = {} if table is None else _known(table)
+
+    def add(self, row: Row) -> None:
+        """Takes a finished run, and commits when the last commit is long enough ago.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        self.known[row.id] = Known(row.status, dict(row.final))
+        self._pending.append(row)
+        if time.monotonic() - self._last_commit >= COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Makes all runs taken so far durable."""
+        if self._pending:
+            table = to_table(self._pending)
+            write_part(self.folder, table)
+            self._tables.append(table)
+            self._pending.clear()
+        self._last_commit = time.monotonic()
+
+    def settle(self, labels: Sequence[Label]) -> None:
+        """Makes the stored rows say exactly what the current study holds, in its order.
+
+        Runs that the study no longer names are kept, marked as not current: should it name them
+        again, they need not be run again.
+
+        Args:
+            labels: all runs of the current study; those that are not finished are passed over.
+        """
+        self.commit()
+        if not self._tables:
+            return
+        table = pa.concat_tables(self._tables, promote_options="default").combine_chunks()
+        at = {}
+        for index, run in enumerate(table["id"].to_pylist()):
+            at.setdefault(run, index)
+        done = [label for label in labels if label.id in at]
+        named = {label.id for label in done}
+        rest = [index for run, index in at.items() if run not in named]
+        settled = _relabelled(_rows(table, [at[label.id] for label in done]), done)
+        left = _rows(table, rest)
+        left = left.set_column(left.column_names.index("current"), "current", _flags(False, left))
+        result = pa.concat_tables([settled, left]).combine_chunks()
+        if not (len(self._tables) == 1 and result.equals(table)):
+            replace_rows(self.folder, result)
+        self._tables = [result]
+
+
+def _known(table: pa.Table) -> dict[str, Known]:
+    metrics = [n for n in table.column_names if n.startswith(("train/", "validation/", "test/"))]
+    columns = [table[name].to_pylist() for name in metrics]
+    finals = (
+        {m: v for m, v in zip(metrics, row, strict=True) if v is not None}
+        for row in (zip(*columns, strict=True) if columns else ((),) * table.num_rows)
+    )
+    return {
+        run: Known(status, final)
+        for run, status, final in zip(
+            table["id"].to_pylist(), table["status"].to_pylist(), finals, strict=True
+        )
+    }
+
+
+def _rows(table: pa.Table, positions: list[int]) -> pa.Table:
+    return table.take(pa.array(positions, pa.int64()))
+
+
+def _relabelled(table: pa.Table, labels: Sequence[Label]) -> pa.Table:
+    for name in LABELS:
+        values = [getattr(label, name) for label in labels]
+        if name in ("compare", "tuned"):
+            values = [json.dumps(value, sort_keys=True) for value in values]
+        position = table.column_names.index(name)
+        kind = table.schema.field(name).type
+        table = table.set_column(position, name, pa.chunked_array([pa.array(values, kind)]))
+    return table.set_column(table.column_names.index("current"), "current", _flags(True, table))
+
+
+def _flags(value: bool, table: pa.Table) -> pa.ChunkedArray:
+    return pa.chunked_array([pa.array([value] * table.num_rows, pa.bool_())])

@@ -1,0 +1,1 @@
+"""A run as pure functions of keys, hyperparameters and data."""

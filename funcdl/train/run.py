@@ -1,0 +1,143 @@
+"""`make_train`: a training run as three pure functions.
+
+    train = make_train(model, task, optimizer, batch_size=64)
+    state = train.init(keys, hyper, data)
+    state = jax.jit(train.chunk)(state, keys, hyper, data, 100)
+    per_example = train.evaluate(state, hyper, split)
+
+Everything else in funcdl (compiling, tuning, repeating, checkpointing) is built around these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from funcdl.data.order import indices
+from funcdl.types import Array, Hyper, Model, Optimizer, Split, State, Task, Train
+
+
+def make_train(
+    model: Model,
+    task: Task,
+    optimizer: Callable[[Hyper], Optimizer],
+    *,
+    batch_size: int,
+    accumulate: int = 1,
+) -> Train:
+    """Puts a model, a task and an optimizer together into a run.
+
+    Args:
+        model: what is trained.
+        task: the loss that is minimised and the metrics that are reported.
+        optimizer: `optimizer(hyper) -> Optimizer`. It is called inside the traced functions, so that
+            numbers in `hyper` are traced: two runs that differ in them share one program.
+        batch_size: examples per step.
+        accumulate: micro-batches that a batch is cut into. Their gradients are averaged before the
+            step, which is the same mathematics in less memory; it must divide `batch_size`.
+
+    Returns:
+        The pure functions `Train(init, chunk, evaluate)`.
+
+    Raises:
+        ValueError: if `accumulate` does not divide `batch_size`.
+    """
+    if batch_size % accumulate:
+        raise ValueError(f"accumulate={accumulate} does not divide batch_size={batch_size}")
+
+    def init(keys: Mapping[str, Array], hyper: Hyper, data: Split) -> State:
+        one = jax.tree.map(lambda x: x[:1], data.inputs)
+        variables = model.init(keys["init"], one)
+        return State(
+            step=jnp.int32(0),
+            variables=variables,
+            opt_state=optimizer(hyper).init(variables["params"]),
+            loss_sum=jnp.float32(0),
+            loss_count=jnp.int32(0),
+            diverged_at=jnp.int32(-1),
+        )
+
+    def mean_loss(params: Any, others: Any, batch: Split, rngs: Any) -> tuple[Array, Any]:
+        outputs, variables = model.apply(
+            {"params": params, **others}, batch.inputs, train=True, rngs=rngs
+        )
+        return task.loss(outputs, batch.targets).mean(), _without_params(variables)
+
+    def gradient(params: Any, others: Any, batch: Split, key: Array) -> tuple[Array, Any, Any]:
+        """Loss, gradient and running statistics of a batch, in `accumulate` micro-batches."""
+        value_and_grad = jax.value_and_grad(mean_loss, has_aux=True)
+        if accumulate == 1:
+            (loss, others), grads = value_and_grad(params, others, batch, {"dropout": key})
+            return loss, grads, others
+
+        def micro(carry: Any, step: Any) -> tuple[Any, None]:
+            loss, grads, others = carry
+            index, part = step
+            rngs = {"dropout": jax.random.fold_in(key, index)}
+            (value, others), grad = value_and_grad(params, others, part, rngs)
+            return (loss + value, jax.tree.map(jnp.add, grads, grad), others), None
+
+        parts = jax.tree.map(lambda x: x.reshape(accumulate, -1, *x.shape[1:]), batch)
+        start = (jnp.float32(0), jax.tree.map(jnp.zeros_like, params), others)
+        (loss, grads, others), _ = lax.scan(micro, start, (jnp.arange(accumulate), parts))
+        return loss / accumulate, jax.tree.map(lambda g: g / accumulate, grads), others
+
+    def step(state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split) -> State:
+        n = jax.tree.leaves(data.inputs)[0].shape[0]
+        chosen = indices(keys["order"], state.step, n=n, batch_size=batch_size)
+        batch = jax.tree.map(lambda x: x[chosen], data)
+        params, others = state.variables["params"], _without_params(state.variables)
+        key = jax.random.fold_in(keys["dropout"], state.step)
+        loss, grads, others_after = gradient(params, others, batch, key)
+        updates, opt_state = optimizer(hyper).update(
+            grads,
+            state.opt_state,
+            params,
+            value=loss,
+            grad=grads,
+            value_fn=lambda p: mean_loss(p, others, batch, {"dropout": key})[0],
+        )
+        params = optax.apply_updates(params, updates)
+        # Looking at the parameters catches a gradient that overflows under a finite loss, too.
+        finite = jnp.isfinite(loss) & _all_finite(params)
+        return State(
+            step=state.step + 1,
+            variables={"params": params, **others_after},
+            opt_state=opt_state,
+            loss_sum=state.loss_sum + loss,
+            loss_count=state.loss_count + 1,
+            diverged_at=jnp.where(finite, state.diverged_at, state.step),
+        )
+
+    def chunk(
+        state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split, stop: Array
+    ) -> State:
+        # A while loop, not a scan: its length is traced, so that one program serves every number of
+        # steps, every evaluation interval, and every place where a run is cut for a checkpoint.
+        return lax.while_loop(
+            lambda s: (s.step < stop) & (s.diverged_at < 0),
+            lambda s: step(s, keys, hyper, data),
+            state,
+        )
+
+    def evaluate(state: State, hyper: Hyper, split: Split) -> Mapping[str, Array]:
+        params = optimizer(hyper).eval_params(state.opt_state, state.variables["params"])
+        variables = {**state.variables, "params": params}
+        outputs, _ = model.apply(variables, split.inputs, train=False, rngs={})
+        return {name: metric(outputs, split.targets) for name, metric in task.metrics.items()}
+
+    return Train(init, chunk, evaluate)
+
+
+def _without_params(variables: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in variables.items() if name != "params"}
+
+
+def _all_finite(tree: Any) -> Array:
+    leaves = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]
+    return jnp.all(jnp.stack(leaves)) if leaves else jnp.bool_(True)

@@ -1,0 +1,121 @@
+"""The contracts: what a model, a data set, a task, an optimizer and a training run are.
+
+Every contract is a NamedTuple of pure functions. Nothing here imports JAX, so that a config can be
+checked, planned and listed without it. Arrays are written with their shapes: `[batch, ...]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+Array = Any  # numpy.ndarray or jax.Array; JAX is not imported for the sake of a name
+PyTree = Any
+Variables = Mapping[str, PyTree]  # {"params": what is trained, other collections: running state}
+Hyper = Mapping[str, Array]  # dotted config key -> traced float32 scalar
+
+
+class Model(NamedTuple):
+    """A model as two pure functions.
+
+    init: `init(key, inputs) -> variables`; `inputs` has a leading batch axis of any size.
+        `variables["params"]` is trained; every other collection (batch statistics) is carried along.
+    apply: `apply(variables, inputs, *, train, rngs) -> (outputs, variables)`; `train` is a Python
+        bool, `rngs` maps stream names ("dropout") to keys and may be empty when `train` is False.
+    """
+
+    init: Callable[..., Variables]
+    apply: Callable[..., tuple[PyTree, Variables]]
+
+
+class Split(NamedTuple):
+    """Examples: two pytrees of arrays that share their leading axis, `[n, ...]`."""
+
+    inputs: PyTree
+    targets: PyTree
+
+
+class Dataset(NamedTuple):
+    """Three splits in host memory (NumPy), and what their targets mean.
+
+    classes: names of the classes, in the order of the labels 0..k-1; empty where there are none.
+    digest: SHA-256 of all arrays' bytes, dtypes and shapes (hex).
+    """
+
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    digest: str
+
+
+class Task(NamedTuple):
+    """What is learnt: a loss per example, and metrics per example.
+
+    loss: `loss(outputs, targets) -> [batch]`, differentiable; its mean is what training minimises.
+    metrics: name -> `metric(outputs, targets) -> [batch]`; the metric of a split is their mean.
+    outputs: `outputs(dataset) -> int`, the width of the model's last layer.
+    check: `check(dataset) -> None`, raises `errors.DataError` when the data do not fit the task.
+    """
+
+    loss: Callable[[PyTree, PyTree], Array]
+    metrics: Mapping[str, Callable[[PyTree, PyTree], Array]]
+    outputs: Callable[[Dataset], int]
+    check: Callable[[Dataset], None]
+
+
+class Optimizer(NamedTuple):
+    """An optax transformation, and the parameters at which it wants to be evaluated.
+
+    init: `init(params) -> state`.
+    update: `update(grads, state, params, **extra) -> (updates, state)`; `extra` holds `value` (the
+        loss), `grad` and `value_fn` for those that look at them (line searches, Polyak steps).
+    eval_params: `eval_params(state, params) -> params`; the identity for most, the averaged point
+        for schedule-free methods.
+    """
+
+    init: Callable[..., PyTree]
+    update: Callable[..., tuple[PyTree, PyTree]]
+    eval_params: Callable[[PyTree, PyTree], PyTree]
+
+
+class Curve(NamedTuple):
+    """One metric over a run: `steps` [k] int32 and `values` [k] float64."""
+
+    steps: Array
+    values: Array
+
+
+class State(NamedTuple):
+    """A run between two steps; a pytree of arrays only, so that it can be saved and vmapped.
+
+    step: int32 scalar, steps done.
+    variables: the model's variables.
+    opt_state: the optimizer's state.
+    loss_sum: float32 scalar, the sum of the training losses since the last reading.
+    loss_count: int32 scalar, how many steps that sum holds.
+    diverged_at: int32 scalar, the first step whose loss was not finite, or -1.
+    """
+
+    step: Array
+    variables: Variables
+    opt_state: PyTree
+    loss_sum: Array
+    loss_count: Array
+    diverged_at: Array
+
+
+class Train(NamedTuple):
+    """A training run as three pure functions; jit them, vmap them, call them in a loop.
+
+    `keys` maps the names of the random streams ("init", "order", "dropout", ...) to keys.
+
+    init: `init(keys, hyper, data) -> State`; `data` is the training `Split`.
+    chunk: `chunk(state, keys, hyper, data, stop) -> State`: steps until `state.step == stop`, or
+        until the run diverges. How a run is cut into chunks does not change its bits.
+    evaluate: `evaluate(state, hyper, split) -> {metric: [n]}`, one value per example.
+    """
+
+    init: Callable[..., State]
+    chunk: Callable[..., State]
+    evaluate: Callable[..., Mapping[str, Array]]

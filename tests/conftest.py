@@ -1,0 +1,18 @@
+"""Strict settings for every test: silent broadcasting and unseeded randomness are errors."""
+
+import os
+
+os.environ.setdefault("PJRT_NPROC", "1")  # as workers run: bits do not depend on the cores
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compilation_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Programs are compiled once per session, and nothing is left in the user's own cache."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path_factory.mktemp("xla"))
+    return os.environ["JAX_COMPILATION_CACHE_DIR"]
