@@ -1,5 +1,9 @@
 """Realistic frames of a study that never ran, for the tests of the report."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what indexing a frame gives is not known to the checker)
+
 import itertools
 
 import numpy as np

@@ -1,13 +1,14 @@
 """Convolution by patches equals `lax` in value and in both gradients, in float32 and float64."""
 
 import itertools
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jax import lax
 
@@ -24,21 +25,22 @@ def float64():
 LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}
 
 
-def compare(lhs_shape, rhs_shape, strides, padding, tolerance, dtype=np.float32, **options):
-    """Values and vector-Jacobian products of both, on the same random arrays."""
+def compare(lhs_shape, rhs_shape, strides, padding, tolerance, **options):
+    """Values and vector-Jacobian products of both, on the same random arrays, in one program."""
     rng = np.random.default_rng(0)
-    lhs = rng.normal(size=lhs_shape).astype(dtype)
-    rhs = rng.normal(size=rhs_shape).astype(dtype)
+    lhs, rhs = (jnp.asarray(rng.normal(size=shape)) for shape in (lhs_shape, rhs_shape))
 
-    def run(convolve):
-        def function(lhs, rhs):
-            return convolve(lhs, rhs, strides, padding, **options)
+    def run(convolve, lhs, rhs):
+        out, pull = jax.vjp(lambda a, b: convolve(a, b, strides, padding, **options), lhs, rhs)
+        weights = jnp.sin(jnp.arange(out.size, dtype=out.dtype)).reshape(out.shape)
+        return (out, *pull(weights))
 
-        out, pull = jax.vjp(function, lhs, rhs)
-        cotangent = np.random.default_rng(1).normal(size=out.shape).astype(out.dtype)
-        return (out, *pull(jnp.asarray(cotangent)))
+    def both(lhs, rhs):
+        return [run(f, lhs, rhs) for f in (conv_general_dilated, lax.conv_general_dilated)]
 
-    for ours, theirs in zip(run(conv_general_dilated), run(lax.conv_general_dilated), strict=True):
+    quick: Any = {"xla_backend_optimization_level": 0}  # to compile: it runs once
+    program = jax.jit(both).lower(lhs, rhs).compile(compiler_options=quick)
+    for ours, theirs in zip(*program(lhs, rhs), strict=True):
         assert ours.shape == theirs.shape
         assert ours.dtype == theirs.dtype
         np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
@@ -55,7 +57,7 @@ def uses_native(*shapes, **options):
 GRID = list(
     itertools.product(
         (1, 2),  # spatial axes
-        (1, 2, 3),  # stride
+        (1, 2),  # stride
         (1, 2),  # dilation of the kernel
         (1, 2),  # groups
         ("SAME", "VALID", "SAME_LOWER", "explicit", "negative"),
@@ -92,7 +94,6 @@ def test_equals_lax_to_float64(padding, groups):
         dimension_numbers=LAYOUTS[2],
         feature_group_count=groups,
         tolerance=1e-12,
-        dtype=np.float64,
     )
 
 
@@ -106,13 +107,22 @@ def test_equals_lax_on_any_geometry(data):
         return tuple(data.draw(st.integers(low, high)) for _ in range(rank))
 
     groups = data.draw(st.sampled_from([1, 3]), "groups")
+    sizes, taps = per_axis(2, 6), per_axis(1, 3)
+    padding = tuple(zip(per_axis(-1, 3), per_axis(-1, 3), strict=True))
+    dilation, spacing = per_axis(1, 2), per_axis(1, 2)
+    assume(
+        all(
+            (n - 1) * d + 1 + sum(p) > (k - 1) * e
+            for n, d, p, k, e in zip(sizes, spacing, padding, taps, dilation, strict=True)
+        )
+    )
     compare(
-        (2, *per_axis(1, 6), 2 * groups),
-        (*per_axis(1, 3), 2, 2 * groups),
+        (2, *sizes, 2 * groups),
+        (*taps, 2, 2 * groups),
         per_axis(1, 3),
-        tuple(zip(per_axis(-1, 3), per_axis(-1, 3), strict=True)),
-        lhs_dilation=per_axis(1, 2),
-        rhs_dilation=per_axis(1, 2),
+        padding,
+        lhs_dilation=spacing,
+        rhs_dilation=dilation,
         dimension_numbers=LAYOUTS[rank],
         feature_group_count=groups,
         tolerance=1e-4,
@@ -170,9 +180,8 @@ def test_is_linens_convolution(inputs, kernel, padding):
     theirs = nn.Conv(4, kernel, padding=padding, kernel_dilation=1, strides=2)
     ours = theirs.clone(conv_general_dilated=conv_general_dilated)
     variables = theirs.init(jax.random.key(1), x)
-    expected = theirs.apply(variables, x)
-    np.testing.assert_allclose(jax.jit(ours.apply)(variables, x), expected, rtol=1e-5, atol=1e-5)
-    lanes = jax.vmap(ours.apply, in_axes=(None, 0))(variables, jnp.stack([x, 2 * x]))
+    expected = np.asarray(theirs.apply(variables, x))
+    lanes = jax.jit(jax.vmap(ours.apply, in_axes=(None, 0)))(variables, jnp.stack([x, 2 * x]))
     np.testing.assert_allclose(lanes[0], expected, rtol=1e-5, atol=1e-5)
 
 

@@ -25,7 +25,8 @@ STOREYS = [
     {"record", "progress"},
     {"results", "catalogue", "overview"},
     {"api"},
-    {"cli", "__init__", "__main__"},
+    {"cli", "__init__"},
+    {"__main__"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 

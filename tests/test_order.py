@@ -30,7 +30,7 @@ def keyed(n, count):
     return np.asarray(jax.jit(batch)(keys))
 
 
-@pytest.mark.parametrize("n", [*range(1, 20), 97, 256, 1000, 1009, 1079, 1797, 50_021])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 9, 13, 97, 256, 1009, 1079, 1797, 50_021])
 def test_an_epoch_is_a_permutation(n):
     for row in epochs(n, 3):
         np.testing.assert_array_equal(np.sort(row), np.arange(n))

@@ -37,15 +37,22 @@ def test_equals_flax(pair, case, dtype):
     window, strides, padding, own = case
     shape = (2, *(7, 6, 5)[: len(window)], 3)
     x = jnp.asarray(np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape), dtype)
-    out, pull = jax.vjp(lambda x: ours(x, window, strides, padding), x)
-    expected, pull_expected = jax.vjp(lambda x: theirs(x, window, strides or window, padding), x)
-    cotangent = jnp.asarray(np.random.default_rng(1).normal(size=out.shape), dtype)
-    assert out.dtype == expected.dtype
+
+    def value_and_gradient(pool, steps, x):
+        out, pull = jax.vjp(lambda x: pool(x, window, steps, padding), x)
+        weights = jnp.sin(jnp.arange(out.size, dtype=dtype)).reshape(out.shape)
+        return out, pull(weights)[0]
+
+    (out, gradient), (expected_out, expected_gradient) = jax.jit(
+        lambda x: [
+            value_and_gradient(ours, strides, x),
+            value_and_gradient(theirs, strides or window, x),
+        ]
+    )(x)
     tolerance = 1e-6 if dtype == np.float32 else 1e-14
-    np.testing.assert_allclose(out, expected, rtol=tolerance)
-    np.testing.assert_allclose(
-        pull(cotangent)[0], pull_expected(cotangent)[0], rtol=tolerance, atol=tolerance
-    )
+    assert out.dtype == dtype
+    np.testing.assert_allclose(out, expected_out, rtol=tolerance)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=tolerance, atol=tolerance)
     jaxpr = str(jax.make_jaxpr(lambda x: ours(x, window, strides, padding))(x))
     assert ("reduce_window" not in jaxpr) == own
 

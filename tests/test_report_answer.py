@@ -1,5 +1,9 @@
 """The table, the tests and the words, against pandas, SciPy and arithmetic done by hand."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what indexing a frame gives is not known to the checker)
+
 import io
 import math
 import subprocess

@@ -1,5 +1,9 @@
 """The figures and their SVG: right points, same bytes, readable without colour."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what indexing a frame gives is not known to the checker)
+
 import itertools
 import xml.etree.ElementTree as ET
 

@@ -1,5 +1,9 @@
 """The page, the terminal and the folder, whatever the study and its names."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportGeneralTypeIssues=false, reportIndexIssue=false, reportOperatorIssue=false
+# (what indexing a frame gives is not known to the checker)
+
 import html
 import io
 import math

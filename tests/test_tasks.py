@@ -1,5 +1,7 @@
 """Tasks: what they report, and the data they refuse."""
 
+import re
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from funcdl.data.arrays import arrays
 from funcdl.data.load import make_data
 from funcdl.errors import DataError, StudyError
 from funcdl.tasks import METRICS, TASKS
+from funcdl.tasks.check import check_data
 from funcdl.tasks.load import make_task
 from funcdl.types import Dataset, Split, Task
 
@@ -24,8 +27,12 @@ def dataset(train, validation=None, test=None, classes=()):
 
 
 def refusal(name, *args, **kwargs):
+    """The message, which is the same before and after JAX is there."""
+    data = dataset(*args, **kwargs)
     with pytest.raises(DataError) as caught:
-        make_task(name).check(dataset(*args, **kwargs))
+        make_task(name).check(data)
+    with pytest.raises(DataError, match=re.escape(str(caught.value))):
+        check_data({"name": name}, data)
     return str(caught.value)
 
 
@@ -39,6 +46,8 @@ def test_the_table_of_metrics_is_that_of_the_task(name):
 def test_digits_pass_and_have_ten_outputs():
     task, data = make_task("classification"), make_data("digits")
     task.check(data)
+    check_data("classification", data)
+    check_data({"name": task}, data)
     assert task.outputs(data) == 10
 
 
@@ -128,6 +137,8 @@ def test_a_task_may_be_an_object_or_a_function():
 def test_unknown_tasks_are_refused(spec):
     with pytest.raises(StudyError, match="allowed"):
         make_task(spec)
+    with pytest.raises(StudyError, match="allowed"):
+        check_data(spec, dataset([0, 1]))
 
 
 def test_arguments_beside_a_ready_task_are_refused():

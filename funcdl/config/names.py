@@ -16,10 +16,24 @@ def unknown(kind: str, given: object, allowed: Iterable[str]) -> str:
     """
     allowed = list(allowed)
     text = f"unknown {kind} {show(given)}"
-    near = difflib.get_close_matches(str(given).lower(), allowed, n=1, cutoff=0.5)
+    near = meant(str(given), allowed)
     if near:
-        text += f"; did you mean {near[0]}"
+        text += f"; did you mean {' or '.join(near)}"
     return f"{text}; allowed {listed(allowed)}"
+
+
+def meant(given: str, allowed: Iterable[str]) -> list[str]:
+    """The nearest name, and a second one that is almost as near.
+
+    >>> meant("adanw", ["adam", "adamw", "adan", "sgd"])
+    ['adan', 'adamw']
+    """
+    near = difflib.get_close_matches(given.lower(), list(allowed), n=2, cutoff=0.5)
+
+    def likeness(name: str) -> float:
+        return difflib.SequenceMatcher(None, given.lower(), name).ratio()
+
+    return [name for name in near if likeness(name) > likeness(near[0]) - 0.1]
 
 
 def listed(allowed: Iterable[str]) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from funcdl.errors import Problem
 
 REQUIRED = "required"  # how a message begins that reports something missing
+_SUGGESTED = re.compile(r"did you mean ([^;]*);")
 _HOLDERS = ("base", "train", "across", "compare", "tune")  # keys under which anything may be set
 
 
@@ -44,5 +46,6 @@ def _hides(problem: Problem, key: str) -> bool:
     holders = {*_HOLDERS, *(f"{holder}.{part}" for holder in _HOLDERS for part in parts)}
     if problem.key in holders or problem.key.startswith(f"tune.{key}"):
         return True
-    meant = {*_HOLDERS, *parts, key}
-    return any(f"did you mean {word};" in problem.message for word in meant)
+    suggested = _SUGGESTED.search(problem.message)
+    meant = set(suggested[1].split(" or ")) if suggested else set()
+    return not meant.isdisjoint({*_HOLDERS, *parts, key})

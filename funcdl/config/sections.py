@@ -114,8 +114,9 @@ def section(kind: Kind, node: Node, problems: list[Problem]) -> Section:
     known = _constructor(kind, name, problems)
     if known is None:
         return Section({"name": plain(name)}, {}, {}, False)
+    allowed = [key for key, parameter in known.items() if parameter.settable]
     for key in [key for key in parts if key not in known]:
-        problems.append(parts.pop(key).problem(unknown("argument", key, known)))
+        problems.append(parts.pop(key).problem(unknown("argument", key, allowed)))
     values: dict[str, Any] = {"name": plain(name)}
     missing: dict[str, Problem] = {}
     for key, parameter in known.items():

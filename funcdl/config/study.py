@@ -13,7 +13,7 @@ from funcdl.config.complaints import complaints
 from funcdl.config.expansion import Expansion, Rules, expand_tree
 from funcdl.config.fields import Contrasts, NotNegative, Part, Repeat, Select, Train, Tune
 from funcdl.config.files import gather
-from funcdl.config.layers import full, merge, undot
+from funcdl.config.layers import OPEN, full, merge, undot
 from funcdl.config.node import Node, from_python, is_mapping, plain
 from funcdl.config.problems import in_order
 from funcdl.errors import Problem, StudyError
@@ -68,8 +68,7 @@ class Study(Part):
         """
         found = list(problems)
         tree = undot(from_python(keys), found) if tree is None else tree
-        given = {key: node for key, node in tree.value.items() if node.value is not None}
-        tree = tree._replace(value=given)
+        tree = _without_nulls(tree)
         try:
             super().__init__(**plain(tree))
         except ValidationError as error:
@@ -124,6 +123,16 @@ def load(path: str | Path, overrides: Iterable[str] = (), variant: str | None = 
         name = Node(_folder_name(Path(path).stem), tree.where, "name")
         tree = tree._replace(value={"name": name, **tree.value})
     return Study(tree, problems)
+
+
+def _without_nulls(tree: Node) -> Node:
+    """A later layer takes a key, an axis or a space away by setting it to null."""
+    parts = {
+        key: _without_nulls(node) if key in OPEN and is_mapping(node) else node
+        for key, node in tree.value.items()
+        if node.value is not None
+    }
+    return tree._replace(value=parts)
 
 
 def _folder_name(stem: str) -> str:

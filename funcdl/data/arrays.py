@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from funcdl.data.convert import examples, to_inputs, to_targets
 from funcdl.data.digest import digest
 from funcdl.data.split import split_as
@@ -31,8 +29,8 @@ def arrays(
       inputs: array-like `[n, ...]`, or a dict or (named) tuple of such.
       targets: likewise; labels are integers `0..k-1` of shape `[n]`.
       classes: names of the classes, or how many there are; None: as many as the labels show.
-      split: `by`, `test`, `validation` and `seed` of `funcdl.data.split.split`. Unless it says
-        `by`, integer targets `[n]` are split stratified and others at random.
+      split: `by`, `test`, `validation` and `seed` of `funcdl.data.split.split`; what is left out
+        has that function's default.
       groups: `[n]`, for a split by group.
 
     Raises:
@@ -44,9 +42,7 @@ def arrays(
     """
     inputs, targets = to_inputs(inputs), to_targets(targets)
     examples(inputs, targets)
-    labelled = isinstance(targets, np.ndarray) and targets.ndim == 1 and targets.dtype.kind == "i"
-    by = "stratified" if labelled else "random"
-    rule = {"by": by} if split is None else {"by": by, **split}
+    rule = {} if split is None else split
     return split_as(rule, inputs, targets, groups=groups, classes=_names(classes))
 
 

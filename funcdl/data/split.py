@@ -14,7 +14,7 @@ import numpy as np
 
 from funcdl.data.convert import examples
 from funcdl.data.digest import digest
-from funcdl.data.tree import take
+from funcdl.data.tree import leaves, take
 from funcdl.errors import DataError
 from funcdl.types import Dataset, PyTree, Split
 
@@ -37,7 +37,8 @@ def split(
     """Splits examples into training, validation and test sets.
 
     - `stratified`: at random, each class in proportion. A split's total is exact; a class's count
-      is its share rounded down or up (largest remainders first, then lower labels).
+      is its share rounded down or up (largest remainders first, then lower labels). Targets that
+      are not integers `[n]` have no classes: the same as `random`.
     - `random`: at random; totals are exact.
     - `group`: whole groups at random; each of test and validation takes groups until it has its
       total or more.
@@ -46,7 +47,7 @@ def split(
 
     Args:
       inputs: tree of NumPy arrays `[n, ...]`.
-      targets: tree of NumPy arrays `[n, ...]`; for `stratified` integer labels `[n]` from 0.
+      targets: tree of NumPy arrays `[n, ...]`; for `stratified`, integers `[n]` are labels 0..k-1.
       by: the rule.
       test: size of the test set: below 1 a fraction of n (rounded to the nearest count, halves to
         the even one), from 1 on a count.
@@ -125,19 +126,17 @@ def _shuffle(n: int, seed: int) -> np.ndarray:
 
 
 def _strata(targets: PyTree, classes: Sequence[str]) -> np.ndarray:
-    """The labels `[n]`, once they can be what they claim to be."""
+    """The labels `[n]`, once they can be what they claim to be; one stratum if there are none."""
     labels = targets
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise DataError(
-            "split.by is 'stratified', which needs integer labels of shape [n] as targets; "
-            "for other targets use by: random"
-        )
+        return np.zeros(len(leaves(targets)[0][1]), np.int32)
     k = len(classes) or int(labels.max()) + 1
     wrong = np.flatnonzero((labels < 0) | (labels >= k))
     if wrong.size:
         raise DataError(
             f"{wrong.size} of {labels.size} labels are outside 0..{k - 1}; "
-            f"the first is {labels[wrong[0]]} at index {wrong[0]}; number the classes from 0"
+            f"the first is {labels[wrong[0]]} at index {wrong[0]}; number the classes from 0, "
+            "or use by: random for targets that are no labels"
         )
     found, counts = np.unique(labels, return_counts=True)
     rare = np.flatnonzero(counts < _FEWEST)

@@ -55,23 +55,22 @@ def conv_general_dilated(
     """
     layout = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     rank = lhs.ndim - 2
-    lhs_spacing = tuple(lhs_dilation or (1,) * rank)
-    rhs_spacing = tuple(rhs_dilation or (1,) * rank)
+    lhs_spacing, rhs_spacing = lhs_dilation or (1,) * rank, rhs_dilation or (1,) * rank
     inputs = _channels_last(lhs, layout.lhs_spec)  # [batch, *space, channels]
     kernel = _kernel_last(rhs, layout.rhs_spec)  # [*taps, channels / groups, features]
     reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape, rhs_spacing, strict=False)]
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(inputs.shape[1:-1], reach, window_strides, padding)
+    axes = (inputs.shape[1:-1], lhs_spacing, padding, reach, window_strides)
     sizes = [
         ((n - 1) * d + 1 + before + after - r) // s + 1
-        for n, d, (before, after), r, s in zip(
-            inputs.shape[1:-1], lhs_spacing, padding, reach, window_strides, strict=True
-        )
+        for n, d, (before, after), r, s in zip(*axes, strict=False)
     ]
     native = (
         jax.default_backend() != "cpu"
         or batch_group_count != 1
         or min((*lhs.shape, *rhs.shape, *sizes)) < 1
+        or any(len(axis) != rank for axis in axes)
         or inputs.shape[-1] != kernel.shape[-2] * feature_group_count
         or kernel.shape[-1] % feature_group_count
         or lhs.dtype != rhs.dtype

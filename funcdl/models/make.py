@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,14 +44,16 @@ def make_model(spec: Any, outputs: int) -> Model:
 def _named(name: str) -> Any:
     """The object that a name of the table stands for."""
     if name not in MODELS:
-        raise _error("", f"unknown model {name!r}; allowed {', '.join(MODELS)}")
+        close = difflib.get_close_matches(name, MODELS, 1)
+        hint = f"did you mean {close[0]}; " if close else ""
+        raise _error("", f"unknown model {name!r}; {hint}allowed {', '.join(MODELS)}")
     module, _, attribute = MODELS[name].partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 def _adapt(what: Any, arguments: dict[str, Any], outputs: int) -> Model:
     """Wraps any of the things that can be a model."""
-    if isinstance(what, Model | tuple | nn.Module):
+    if isinstance(what, Model | tuple | nn.Module) or _is_nnx(what):
         if arguments:
             raise _error(
                 next(iter(arguments)),
@@ -77,7 +81,18 @@ def _adapt_made(what: Any) -> Model:
         return from_linen(what)
     if isinstance(what, tuple) and len(what) == 2 and all(map(callable, what)):
         return from_functions(*what)
+    if _is_nnx(what):
+        try:
+            return from_nnx(what)
+        except TypeError as error:  # it says what to give instead
+            raise _error("", str(error)) from None
     raise _error("", f"{what!r} is no model; {_ALLOWED}")
+
+
+def _is_nnx(what: Any) -> bool:
+    """Whether this is an NNX module; who has made one has imported `flax.nnx`."""
+    nnx = sys.modules.get("flax.nnx")
+    return nnx is not None and isinstance(what, nnx.Module)
 
 
 def _call(make: Callable[..., Any], arguments: dict[str, Any], outputs: int) -> Any:
@@ -95,11 +110,9 @@ def _bind(make: Callable[..., Any], arguments: dict[str, Any]) -> None:
     except ValueError:  # no signature to check against
         return
     except TypeError as error:
-        own = [name for name in _parameters(make) if name not in _FILLED]
         name = getattr(make, "__name__", type(make).__name__)
-        raise _error(
-            "", f"{name}: {error}; its arguments are {', '.join(own) or '(none)'}"
-        ) from None
+        own = ", ".join(key for key in signature(make).parameters if key not in _FILLED)
+        raise _error("", f"{name}: {error}; its arguments are: {own or '(none)'}") from None
 
 
 def _frozen(value: Any) -> Any:

@@ -2,58 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from funcdl import optimizers
+from funcdl import models, optimizers, tasks
 from funcdl.signatures import is_traced, parameters
 from funcdl.train.assemble import Static
+
+SWITCHES = ("clip_norm", "clip_value", "weight_decay")  # of `train`; None or 0 switches them off
 
 
 def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:
     """Splits a recipe into its static part and its traced numbers.
 
+    Traced are the floats of the optimizer and of the schedule, the number of steps, and the floats
+    of funcdl's own models and tasks, of clipping and of weight decay where they are not 0: a rate of
+    0 leaves an operation out, which is another program. A user's own model may branch on its
+    floats in Python, so there they are static.
+
     Args:
         recipe: a fully resolved config.
 
     Returns:
-        The static part, and `{dotted key: number}`: every float argument of the optimizer and of the
-        schedule that is not None, the clipping thresholds and the weight decay where they are used,
-        and the number of steps.
+        The static part, and `{dotted key: number}`.
     """
     train = recipe["train"]
-    optimizer, traced = _cut_section(recipe["optimizer"], "optimizer", _optimizer_target)
-    schedule, rates = _cut_section(train["schedule"], "train.schedule", optimizers.SCHEDULES.get)
-    traced |= rates
-    for key in ("clip_norm", "clip_value", "weight_decay"):
-        if train[key]:
-            traced[f"train.{key}"] = float(train[key])
-    traced["train.steps"] = float(train["steps"])
+    task, of_task = _cut(recipe["task"], "task", tasks.TASKS.get, zero=False)
+    model, of_model = _cut(recipe["model"], "model", models.MODELS.get, zero=False)
+    optimizer, of_optimizer = _cut(recipe["optimizer"], "optimizer", optimizers.target)
+    schedule, of_schedule = _cut(train["schedule"], "train.schedule", optimizers.SCHEDULES.get)
     static = Static(
-        task=recipe["task"],
-        model=recipe["model"],
+        task=task,
+        model=model,
         optimizer=optimizer,
         schedule=schedule,
         batch_size=train["batch_size"],
         accumulate=train["accumulate"],
-        clip_norm=bool(train["clip_norm"]),
-        clip_value=bool(train["clip_value"]),
-        weight_decay=bool(train["weight_decay"]),
+        **{key: bool(train[key]) for key in SWITCHES},
     )
-    return static, traced
+    traced = of_task | of_model | of_optimizer | of_schedule
+    traced |= {f"train.{key}": float(train[key]) for key in SWITCHES if train[key]}
+    return static, traced | {"train.steps": float(train["steps"])}
 
 
-def _cut_section(section: Mapping[str, Any], where: str, target: Any) -> tuple[dict, dict]:
+def _cut(
+    section: Mapping[str, Any],
+    where: str,
+    target: Callable[[str], str | None],
+    *,
+    zero: bool = True,
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """A section's static and traced arguments; `zero` says whether 0 is a number like others."""
     name = section["name"]
-    known = parameters(name if callable(name) else target(name))
+    if isinstance(name, str):
+        constructor = target(name)
+    else:
+        constructor = name if zero and callable(name) else None
+    known = parameters(constructor) if constructor else {}
     static, traced = {}, {}
     for key, value in section.items():
-        if key in known and is_traced(known[key], value):
+        if key in known and is_traced(known[key], value) and (zero or value):
             traced[f"{where}.{key}"] = float(value)
         else:
             static[key] = value
     return static, traced
-
-
-def _optimizer_target(name: str) -> str:
-    return optimizers.target(name)

@@ -49,12 +49,15 @@ def _unfinished(question: Question, table: list[Record]) -> str:
 
 
 def _diverged(table: list[Record]) -> list[str]:
+    alike: dict[tuple[int, int], list[str]] = {}
+    for row in table:
+        if row["diverged"]:
+            total = row["n"] + row["diverged"]
+            alike.setdefault((row["diverged"], total), []).append(_name(row))
     return [
-        f"{_name(row)} diverged in {row['diverged']} of "
-        f"{count(row['n'] + row['diverged'], 'measured repeat')} "
-        "and ranks below every method that did not."
-        for row in table
-        if row["diverged"]
+        f"{listing(names)} diverged in {lost} of {count(total, 'measured repeat')}; "
+        "a method that diverged ranks below every one that did not."
+        for (lost, total), names in alike.items()
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from funcdl.report.matrix import flipped
+from funcdl.report.matrix import flipped, ranked
 from funcdl.report.question import Question
 from funcdl.report.record import Record
 from funcdl.report.wording import count, decimals, half, listing, number, plain
@@ -40,7 +40,8 @@ def _block(question: Question, rows: list[Record], pairs: list[Record]) -> str:
         return "No method has been measured yet."
     finished = [row for row in rows if row["n"]]
     if not finished:
-        return "No method finished a measured run, so there is nothing to compare."
+        every = all(row["status"] == "diverged" for row in rows)
+        return f"{'Every method diverged' if every else 'No method finished'}; nothing to compare."
     best = min(row["rank"] for row in finished)
     leaders = [row for row in finished if row["rank"] == best]
     names = [plain(row["method"], 60) for row in leaders]
@@ -51,7 +52,8 @@ def _block(question: Question, rows: list[Record], pairs: list[Record]) -> str:
     if len(names) > 1:
         return f"{listing(names)} share the {superlative} mean {metric}, {estimate}."
     claim = f"{names[0]} has the {superlative} mean {metric}, {estimate}"
-    return f"{claim}; {_tested(leaders[0]['method'], pairs)}."
+    order = [row["method"] for row in ranked(rows, rows[0]["block"])]
+    return f"{claim}; {_tested(order, pairs)}."
 
 
 def _estimate(row: Record, question: Question) -> str:
@@ -66,15 +68,20 @@ def _estimate(row: Record, question: Question) -> str:
     return f"{mean} ({level} {number(row['low'], digits)} to {number(row['high'], digits)}) {over}"
 
 
-def _tested(leader: str, pairs: list[Record]) -> str:
-    """What the tests say of the leader against the others it was compared with."""
+def _tested(order: list[str], pairs: list[Record]) -> str:
+    """What the tests say of the first of `order` against the others, its closest rivals first."""
+    leader = order[0]
     found: dict[str, list[str]] = {}
     for pair in pairs:
         seen = flipped(pair) if pair["b"] == leader else pair
         if seen["a"] == leader:
-            found.setdefault(seen["verdict"], []).append(plain(seen["b"], 60))
+            found.setdefault(seen["verdict"], []).append(seen["b"])
     if not found:
         return "no contrast tests it"
-    said = [text.format(listing(found[word])) for word, text in PHRASES.items() if word in found]
+    said = []
+    for word, phrase in PHRASES.items():
+        rivals = sorted(found.get(word, ()), key=order.index)
+        if rivals:
+            said.append(phrase.format(listing([plain(name, 60) for name in rivals])))
     start = "it is " if found.keys() & {"better", "equivalent"} else "but it is "
     return start + ", ".join(said)

@@ -13,8 +13,8 @@ def ranks(
     """Rank methods by their mean; 1 is the best, and equal means share the better rank.
 
     A method that diverged in any repeat ranks below every method that did not: its mean is that of
-    the repeats it survived. Among those, fewer divergences rank higher, then the mean, and one
-    without any surviving repeat is last.
+    the repeats it survived. Among those, fewer divergences rank higher, then the mean; one without
+    any surviving repeat is last, and several share the last rank.
 
     Args:
         means: per method the mean of the repeats that finished; None where none did.
@@ -33,11 +33,13 @@ def ranks(
     if mode not in ("max", "min"):
         raise ValueError(f"mode is {mode!r}; allowed: 'max', 'min'")
     sign = -1.0 if mode == "max" else 1.0
-    keys: list[tuple[bool, int, float] | None] = []
-    for mean, count in zip(means, diverged, strict=True):
-        if mean is None:
-            keys.append((True, 0, 0.0) if count else None)
+    pairs = list(zip(means, diverged, strict=True))
+    survivors = sorted((count, sign * mean) for mean, count in pairs if mean is not None)
+    last = len(survivors) + sum(mean is None and count > 0 for mean, count in pairs)
+    found: list[int | None] = []
+    for mean, count in pairs:
+        if mean is not None:
+            found.append(survivors.index((count, sign * mean)) + 1)
         else:
-            keys.append((False, count, sign * mean))
-    known = sorted(key for key in keys if key is not None)
-    return [None if key is None else known.index(key) + 1 for key in keys]
+            found.append(last if count else None)
+    return found

@@ -4,10 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from funcdl.tasks.load import make_task
+from funcdl.tasks.labels import check_labels, check_smoothing
+from funcdl.tasks.load import make_task, name_and_arguments
+from funcdl.tasks.numbers import check_numbers
 from funcdl.types import Dataset
 
 
 def check_data(spec: Any, dataset: Dataset) -> None:
-    """Raises `DataError` if the data do not fit the task."""
-    make_task(spec).check(dataset)
+    """Checks that a data set and a study's `task` section fit each other.
+
+    The same as `make_task(spec).check(dataset)`, but for funcdl's own tasks without importing JAX,
+    so that a study can be refused within its first second.
+
+    Raises:
+      DataError: if the data do not fit the task.
+      StudyError: if the section does not make a task.
+    """
+    name, arguments = name_and_arguments(spec)
+    if name == "classification":
+        check_smoothing(**arguments)
+        check_labels(dataset)
+    elif name == "regression":
+        check_numbers(dataset)
+    else:
+        make_task(spec).check(dataset)

@@ -11,6 +11,19 @@ from funcdl.tasks import TASKS
 from funcdl.types import Task
 
 
+def name_and_arguments(spec: Any) -> tuple[Any, dict[str, Any]]:
+    """Returns what a section names, and the arguments beside it.
+
+    >>> name_and_arguments({"name": "classification", "label_smoothing": 0.1})
+    ('classification', {'label_smoothing': 0.1})
+    >>> name_and_arguments("regression")
+    ('regression', {})
+    """
+    if isinstance(spec, Mapping) and "name" in spec:
+        return spec["name"], {key: value for key, value in spec.items() if key != "name"}
+    return spec, {}
+
+
 def make_task(spec: Any) -> Task:
     """Makes the task of a study's `task` section.
 
@@ -24,10 +37,7 @@ def make_task(spec: Any) -> Task:
     >>> sorted(make_task({"name": "classification", "label_smoothing": 0.1}).metrics)
     ['accuracy', 'brier', 'loss']
     """
-    what, arguments = spec, {}
-    if isinstance(spec, Mapping) and "name" in spec:
-        what = spec["name"]
-        arguments = {key: value for key, value in spec.items() if key != "name"}
+    what, arguments = name_and_arguments(spec)
     if isinstance(what, str) and what in TASKS:
         what = pkgutil.resolve_name(TASKS[what])
     task = what(**arguments) if callable(what) else what

@@ -1,12 +1,12 @@
-"""What every task asks of a data set, whatever its targets mean."""
+"""What every task asks of a data set, whatever its targets mean; without JAX."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import jax
 import numpy as np
 
+from funcdl.data.tree import leaves
 from funcdl.errors import DataError
 from funcdl.types import Dataset, Split
 
@@ -26,8 +26,7 @@ def check_splits(dataset: Dataset) -> None:
     """
     expected = _elements(dataset.train)
     for name, split in named_splits(dataset):
-        leaves = jax.tree.leaves((split.inputs, split.targets))
-        lengths = sorted({len(leaf) for leaf in leaves})
+        lengths = sorted({len(leaf) for _, leaf in leaves(tuple(split))})
         if len(lengths) != 1 or lengths[0] == 0:
             raise DataError(
                 f"the arrays of the {name} split have lengths {lengths}; "
@@ -42,8 +41,5 @@ def check_splits(dataset: Dataset) -> None:
 
 def _elements(split: Split) -> str:
     """One example's arrays, as text."""
-    named = jax.tree_util.tree_leaves_with_path(Split(*split))
-    return ", ".join(
-        f"{jax.tree_util.keystr(path).removeprefix('.')} {np.dtype(leaf.dtype)}{list(np.shape(leaf)[1:])}"
-        for path, leaf in named
-    )
+    named = leaves(split.inputs, "inputs") + leaves(split.targets, "targets")
+    return ", ".join(f"{name} {leaf.dtype}{list(np.shape(leaf)[1:])}" for name, leaf in named)

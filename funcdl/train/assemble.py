@@ -1,8 +1,8 @@
-"""From the static part of a recipe to a run's pure functions.
+"""From a recipe's two parts to a run's pure functions.
 
-A recipe falls into two parts. What decides the shape of the computation is *static* and makes
-another program: names, widths, batch size. Every other number is *traced*: it reaches the program as
-an argument, so that all learning rates of a search share one compilation.
+What decides the shape of the computation is *static* and makes another program: names, widths, batch
+size. Every other number is *traced*: it reaches the program as an argument, so that all learning
+rates and all dropout rates of a search share one compilation.
 """
 
 from __future__ import annotations
@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from funcdl.types import Dataset, Train
+from funcdl.types import Dataset, Hyper, Train
 
 
 class Static(NamedTuple):
     """What decides a program, besides the shapes of the data.
 
-    task, model: `name` and arguments.
-    optimizer: `name` and the arguments that are not traced.
-    schedule: `name` and the arguments that are not traced.
+    task, model, optimizer, schedule: `name` and the arguments that are not traced.
     batch_size, accumulate: as in `make_train`.
     clip_norm, clip_value, weight_decay: whether each is used; its number is traced.
     """
@@ -42,14 +40,14 @@ def assemble(static: Static, dataset: Dataset) -> Train:
         dataset: only its shapes and the number of its classes matter.
 
     Returns:
-        The run's pure functions; its `hyper` takes the recipe's traced part.
+        The run's pure functions; their `hyper` takes the recipe's traced part.
     """
     from funcdl.models.make import make_model
     from funcdl.optimizers.build import make_optimizer
     from funcdl.tasks.load import make_task
     from funcdl.train.run import make_train
 
-    task = make_task(static.task)
+    outputs = make_task(static.task).outputs(dataset)
     arguments = dict(static.optimizer)
     optimizer = make_optimizer(
         arguments.pop("name"),
@@ -59,10 +57,25 @@ def assemble(static: Static, dataset: Dataset) -> Train:
         clip_value=static.clip_value,
         weight_decay=static.weight_decay,
     )
-    return make_train(
-        make_model(static.model, task.outputs(dataset)),
-        task,
-        optimizer,
-        batch_size=static.batch_size,
-        accumulate=static.accumulate,
+
+    def bound(hyper: Hyper) -> Train:
+        """The run with the traced numbers of this call in their places."""
+        return make_train(
+            make_model({**static.model, **_under("model.", hyper)}, outputs),
+            make_task({**static.task, **_under("task.", hyper)}),
+            optimizer,
+            batch_size=static.batch_size,
+            accumulate=static.accumulate,
+        )
+
+    return Train(
+        init=lambda keys, hyper, data: bound(hyper).init(keys, hyper, data),
+        chunk=lambda state, keys, hyper, data, stop: bound(hyper).chunk(
+            state, keys, hyper, data, stop
+        ),
+        evaluate=lambda state, hyper, split: bound(hyper).evaluate(state, hyper, split),
     )
+
+
+def _under(prefix: str, hyper: Hyper) -> dict[str, Any]:
+    return {k.removeprefix(prefix): v for k, v in hyper.items() if k.startswith(prefix)}

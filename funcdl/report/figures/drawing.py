@@ -21,6 +21,8 @@ WIDTH = 5.2  # inches; a phone shows it at nearly its own size
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
+    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.useoffset": False,
     "axes.grid": True,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.8,
@@ -88,7 +90,7 @@ def legend(ax: Axes, shown: Looks, *, marker: bool) -> None:
     fit(figure, bottom=0.55 + 0.17 * rows)
 
 
-def fit(figure: Figure, left: float = 0.62, bottom: float = 0.45) -> None:
+def fit(figure: Figure, left: float = 0.7, bottom: float = 0.45) -> None:
     """Margins in inches; cheaper than a layout engine and the same everywhere."""
     width, height = figure.get_size_inches()
     figure.subplots_adjust(

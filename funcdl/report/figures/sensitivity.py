@@ -54,6 +54,8 @@ def sensitivity(
     if _logarithmic(question, block, key, points):
         ax.set_xscale("log")
         plain_log(ax.xaxis)
+    if not np.isfinite([score for trials in points.values() for _, score in trials]).any():
+        ax.set_yticks([])
     ax.set_xlabel(plain(key, 48))
     ax.set_ylabel(axis_title(question.selected_by))
     legend(ax, {label: shown.get(label) for label in points}, marker=True)

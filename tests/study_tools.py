@@ -1,0 +1,62 @@
+"""What the tests of whole studies share: a small study, and the program as a process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+SMALL = """
+name: small
+task: classification
+data: digits
+train: {steps: 40, batch_size: 32, eval_every: 20, schedule: {name: cosine, warmup: 0.1}}
+compare:
+  model: [logistic, {name: mlp, hidden: [16]}]
+  optimizer: [{name: sgd, momentum: 0.9}, adamw]
+tune:
+  optimizer.learning_rate: {log_uniform: [1.0e-3, 1.0]}
+  trials: 2
+repeat: 3
+"""
+
+
+def funcdl(*words: object, **options) -> subprocess.CompletedProcess[str]:
+    """The program with these words, in a process of its own."""
+    command = [sys.executable, "-m", "funcdl", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+
+def start(*words: object, **options) -> subprocess.Popen[str]:
+    """The program with these words, as the leader of a process group of its own."""
+    command = [sys.executable, "-m", "funcdl", *map(str, words)]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def write(folder: Path, text: str = SMALL) -> Path:
+    """The text as a config file."""
+    path = folder / "study.yaml"
+    path.write_text(text)
+    return path
+
+
+def bits(runs: pd.DataFrame) -> pd.DataFrame:
+    """What must be equal, bit for bit, whoever did the runs and however often they were stopped."""
+    return runs.drop(columns=["seconds", "environment"])
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process started."""
+    path = Path(f"/proc/{process}/task/{process}/children")
+    return [int(word) for word in path.read_text().split()] if path.exists() else []
+
+
+ENVIRONMENT = dict(os.environ)
