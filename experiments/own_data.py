@@ -35,10 +35,10 @@ study = fd.Study(
     name="own_data",
     task="classification",
     optimizer="adam",
-    train={"steps": 300, "batch_size": 32},
+    train={"steps": 300, "batch_size": 32, "schedule": "cosine"},
     # Methods are compared inside each problem of `across`.
     across={"noise": {"little": {"data": problem(0.1)}, "much": {"data": problem(0.4)}}},
-    compare={"model": ["logistic", {"name": "mlp", "hidden": [16]}]},
+    compare={"model": ["logistic", {"name": "mlp", "hidden": [32]}]},
     tune={"optimizer.learning_rate": {"log_uniform": [1e-3, 1.0]}, "trials": 6},
     repeat=5,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,15 +53,20 @@ def run(
     """Run a study, or what is missing of it, and write its report."""
     from funcdl import api
     from funcdl import config as configs
+    from funcdl.execute.interrupt import Interrupted
 
     study = configs.load(config, overrides or (), variant)
-    results = api.run(
-        study,
-        out=out,
-        workers=workers,
-        checkpoint_every=checkpoint_every,
-        command=command_line(sys.argv[1:]),
-    )
+    try:
+        results = api.run(
+            study,
+            out=out,
+            workers=workers,
+            checkpoint_every=checkpoint_every,
+            command=shlex.join(["funcdl", *sys.argv[1:]]),
+        )
+    except Interrupted as error:
+        print(f"{error}; run the same command again to go on", file=sys.stderr)
+        raise typer.Exit(128 + error.signum) from None
     _show(results)
     raise typer.Exit(exit_status(results.runs["status"].value_counts().to_dict()))
 
@@ -115,13 +121,6 @@ def exit_status(counts: dict[str, int]) -> int:
     return OK if counts.get("ok") or not counts.get("diverged") else ALL_DIVERGED
 
 
-def command_line(words: list[str]) -> str:
-    """The command as a person would type it again; `--out` and `--workers` change no result."""
-    import shlex
-
-    return shlex.join(["funcdl", *words])
-
-
 def main() -> None:
     """Runs the command line; errors are one line each on standard error, without markup."""
     try:
@@ -130,12 +129,6 @@ def main() -> None:
         sys.stdout.flush()
         print(printable(str(error)), file=sys.stderr)
         sys.exit(BAD_INPUT)
-    except KeyboardInterrupt as error:
-        print(
-            f"{printable(str(error) or 'stopped')}; run the same command again to go on",
-            file=sys.stderr,
-        )
-        sys.exit(128 + getattr(error, "signum", 2))
     except BrokenPipeError:
         # Whoever read our output has left; Python must not complain when it closes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from funcdl.config import Study, expand, with_values
+from funcdl.config import Study, expand
 from funcdl.plan.contest import most
 from funcdl.plan.study import Plan, make_plan, work
 
@@ -37,12 +37,12 @@ def describe(study: Study) -> str:
 
 def _row(plan: Plan, position: int) -> tuple[str, ...]:
     contest, method = plan.contests[position], plan.methods[position]
-    dataset = plan.datasets[plan.dataset_of[position]]
-    recipe = with_values(method.recipe, contest.points[0])
-    todo = work(method, recipe, dataset)
+    first = plan.trials[position][0]
+    dataset = plan.datasets[first.data]
+    todo = work(method, first, dataset)
     label = f"{contest.block}: {contest.method}" if contest.block else contest.method
     searched = ", ".join(f"{key} {d.describe()}" for key, d in method.space.items()) or "nothing"
-    trials = len(contest.points) if len(contest.points) > 1 else 0
+    trials = contest.trials if contest.trials > 1 else 0
     parameters = "-" if todo.static is None else str(_parameters(todo, dataset))
     return (
         label,

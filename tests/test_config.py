@@ -4,11 +4,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from funcdl.config import Study, expand, load, to_yaml
+from funcdl.config.fields import Tune
+from funcdl.config.samplers import SAMPLERS
 from funcdl.errors import StudyError
 
 QUICKSTART = Path(__file__).parents[1] / "configs" / "quickstart.yaml"
@@ -180,13 +183,13 @@ WRONG_VALUES = [
     ("model.hidden", "8", "8 given; allowed a list"),
     ("model.hidden", "[8, 0]", "0 given; allowed a whole number of at least 1"),
     ("model.hidden", "[8, 8.5]", "8.5 given; allowed a whole number of at least 1"),
-    ("model.outputs", "10", "unknown argument 'outputs'"),
+    ("model.outputs", "10", "unknown argument 'outputs' of mlp; allowed hidden"),
     ("model.dropout", "1.0", "1.0 given; allowed a number at least 0 and less than 1"),
     ("model.activation", "rleu", "unknown value 'rleu'; did you mean relu"),
     ("data.split", "0.2", "must be a mapping of by, test, validation, seed"),
     ("data.split.by", "groups", "unknown value 'groups'; did you mean group"),
     ("data.split.test", "0", "0 given; allowed a number greater than 0"),
-    ("data.splits", "1", "unknown argument 'splits'; did you mean split"),
+    ("data.splits", "1", "unknown argument 'splits' of digits; did you mean split"),
     ("task.label_smoothing", "1", "1 given; allowed a number at least 0 and less than 1"),
     ("seed", "-1", "-1 given; allowed at least 0"),
     ("seed", "4294967296", "4294967296 given; allowed at most 4294967295"),
@@ -228,6 +231,19 @@ def test_wrong_values_are_refused(key, value, expected, tmp_path):
     assert found[0].startswith("command line: ")
     assert expected in found[0]
     assert len(found[0]) < 1500
+
+
+def test_an_argument_of_one_model_is_no_argument_of_another(tmp_path):
+    found = problems(write(tmp_path, QUICKSTART.read_text()), ["model.hidden=[8]"])
+    assert found == [
+        "command line: model.hidden: unknown argument 'hidden' of logistic; allowed none",
+        "command line: model.hidden: unknown argument 'hidden' of cnn; "
+        "allowed channels, kernel, pool, activation, dropout",
+    ]
+
+
+def test_the_samplers_are_those_that_there_are():
+    assert get_args(Tune.model_fields["sampler"].annotation) == tuple(SAMPLERS)
 
 
 @pytest.mark.parametrize(
@@ -463,7 +479,10 @@ class TestPython:
     @pytest.mark.parametrize(
         ("optimizer", "expected"),
         [
-            ({"strenght": 2, "learning_rate": 1.0}, "unknown argument 'strenght'; did you mean"),
+            (
+                {"strenght": 2, "learning_rate": 1.0},
+                "unknown argument 'strenght' of mine; did you mean",
+            ),
             ({"strength": "2", "learning_rate": 1.0}, "'2' given; allowed a number"),
             ({}, "optimizer.learning_rate: required by mine"),
             ({"learning_rate": lambda step: 0.1}, "a function given; allowed a number"),
@@ -556,7 +575,9 @@ def test_the_resolved_study_reads_as_itself(tmp_path):
         load(QUICKSTART, ["across={d: {x: {data.split.seed: 1}, y: {train.clip_norm: 1}}}"]),
         load(
             QUICKSTART,
-            ["compare.model=[cnn, {name: mlp, label: '010'}, {name: mlp, label: 'a: #'}]"],
+            [
+                "compare.model=[cnn, {name: mlp, label: '010'}, {name: mlp, hidden: [8], label: 'a: #'}]"
+            ],
         ),
     ]
     for study in studies:

@@ -57,8 +57,18 @@ def test_the_order_is_that_of_the_raw_stream():
     # NEP 19 guarantees the stream of a bit generator. If it moves, every split moves.
     raw = np.random.PCG64(0).random_raw(3).tolist()
     assert raw == [11749869230777074271, 4976686463289251617, 755828109848996024]
-    order = np.argsort(np.random.PCG64(5).random_raw(20))
+    own = np.random.SeedSequence(5, spawn_key=tuple(b"split"))
+    order = np.argsort(np.random.PCG64(own).random_raw(20))
     assert rows(split(*labelled(20), by="random", seed=5))[2] == sorted(order[:4].tolist())
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_data_drawn_with_the_same_seed_are_not_sorted_by_the_split(seed):
+    drawn = np.random.default_rng(seed).uniform(size=400)
+    labels = np.arange(400) % 2
+    for by in ("random", "stratified"):
+        test = split(drawn, labels, by=by, seed=seed).test.inputs
+        assert abs(test.mean() - 0.5) < 0.13  # 4 standard errors; sorted, the mean would be 0.1
 
 
 def test_random_splits_are_fair():

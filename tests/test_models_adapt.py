@@ -138,7 +138,7 @@ def test_nnx_layers_drop_different_units():
 
 def test_nnx_module_already_made_is_refused():
     made = nnx.Linear(6, 3, rngs=nnx.Rngs(0))
-    with pytest.raises(TypeError, match="same weights for all seeds.*lambda rngs: Linear"):
+    with pytest.raises(TypeError, match=r"same weights for all seeds.*lambda rngs: Linear"):
         from_nnx(made)
     with pytest.raises(StudyError, match="same weights for all seeds"):
         make_model(made, 3)

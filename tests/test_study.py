@@ -192,7 +192,9 @@ def test_nothing_in_the_folder_is_nan_in_json(small: fd.Results):
         raise AssertionError(word)
 
     for path in small.folder.rglob("*.json*"):
-        for line in path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]:
+        for line in (
+            path.read_text().splitlines() if path.suffix == ".jsonl" else [path.read_text()]
+        ):
             json.loads(line, parse_constant=refuse)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import os
 import sys
 import sysconfig
 import types
@@ -68,11 +69,16 @@ def _tight(body: Any, spots: list[tuple[int, int]]) -> bool:
 
 def _byte_code(code: types.CodeType) -> str:
     """A function without source, such as one typed at a prompt: the same for the same Python."""
-    constants = [
-        _byte_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
-    ]
+    constants = [_constant(value) for value in code.co_consts]
     parts = (code.co_code.hex(), constants, code.co_names, code.co_varnames[: code.co_argcount])
     return f"python {sys.version_info[:2]} {parts!r}"
+
+
+def _constant(value: Any) -> str:
+    if isinstance(value, types.CodeType):
+        return _byte_code(value)
+    # The order of a set's members is another one in every process.
+    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
 
 
 def called_names(code: types.CodeType) -> list[str]:
@@ -88,11 +94,12 @@ def called_names(code: types.CodeType) -> list[str]:
 def _installed_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     found = [str(Path(paths[name]).resolve()) for name in ("stdlib", "purelib", "platlib")]
-    return (*found, str(Path(__file__).resolve().parents[1]))
+    return tuple(folder + os.sep for folder in (*found, str(Path(__file__).resolve().parents[1])))
 
 
 @functools.cache
-def _is_installed_module(name: str) -> bool:
+def is_installed_module(name: str) -> bool:
+    """Whether a module belongs to Python, to an installed package, or to funcdl."""
     module = sys.modules.get(name)
     file = getattr(module, "__file__", None)
     if file is None:
@@ -109,4 +116,4 @@ def is_installed(value: Any) -> bool:
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or "<" in name:
         return False
-    return _is_installed_module(module) and not isinstance(value, types.ModuleType)
+    return is_installed_module(module) and not isinstance(value, types.ModuleType)

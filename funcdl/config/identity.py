@@ -8,15 +8,18 @@ not read: their versions are part of a run's environment.
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import hashlib
 import inspect
 import json
 import math
+import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from funcdl.config.functions import called_names, is_installed, source
+from funcdl.config.functions import called_names, is_installed, is_installed_module, source
 from funcdl.errors import FuncdlError
 
 VERSION = "funcdl_version"
@@ -80,7 +83,8 @@ class _Seen:
 
     depth: id -> how deep an object on the way lies. What leads back to it is described by how many
         levels up it is, so that a description does not depend on where it begins.
-    done: id -> object (kept alive, so that no other takes its id) and its description.
+    done: id -> object (kept alive, so that no other takes its id) and its description. Only what
+        is in no circle: the description of a circle depends on where it is entered.
     lowest: the depth of the highest object that was led back to.
     """
 
@@ -105,14 +109,17 @@ def _digested(value: Any, seen: _Seen) -> Any:
         del seen.depth[key]
     text = json.dumps(parts, sort_keys=True, allow_nan=False, separators=(",", ":"))
     found = {"$sha256": hashlib.sha256(text.encode()).hexdigest(), "$type": _type(value)}
-    if seen.lowest >= depth:  # whatever led back led no further than here
+    if seen.lowest > depth:  # nothing inside led back here or further: it is in no circle
         seen.done[key] = (value, found)
+    if seen.lowest >= depth:
         seen.lowest = math.inf
     seen.lowest = min(seen.lowest, outside)
     return found
 
 
 def _type(value: Any) -> str:
+    if hasattr(value, "__array__") and not isinstance(value, type):
+        return "array"  # NumPy's or JAX's: the numbers are the same
     kind = value if isinstance(value, type) else type(value)
     return f"{kind.__module__}.{kind.__qualname__}"
 
@@ -155,7 +162,12 @@ def _all(parts: Mapping[str, Any], seen: _Seen) -> dict[str, Any]:
 def _array(value: Any) -> dict[str, Any]:
     import numpy as np
 
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except TypeError:  # a JAX random key, which is no number
+        from jax.random import key_data
+
+        array = np.asarray(key_data(value))
     if array.dtype.hasobject:
         return {"objects": [repr(item) for item in array.ravel().tolist()]}
     contents = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
@@ -178,7 +190,9 @@ def _function(function: Any, seen: _Seen) -> dict[str, Any]:
         "keywords": _described(function.__kwdefaults__ or {}, seen),
         "closure": _all(closure, seen),
         "globals": {
-            name: _global(scope[name], seen) for name in called_names(code) if name in scope
+            name: _global(scope[name], seen)
+            for name in called_names(code)
+            if name in scope and not is_installed_module(scope.get("__name__", ""))
         },
     }
 
@@ -237,12 +251,46 @@ def _instance(value: Any, seen: _Seen) -> dict[str, Any]:
     else:
         slots = [n for c in type(value).__mro__ for n in _slots(c)]
         names = [n for n in (*getattr(value, "__dict__", {}), *slots) if not n.startswith("__")]
-    if not names and type(value).__module__ == "builtins":
-        raise FuncdlError(
-            f"{value!r} cannot be identified; wrap it: funcdl.versioned(function, version='1')"
-        )
+    if fields is None and (not names or _is_pickled_its_own_way(value)):
+        return _reduced(value, seen)
     parts = {name: getattr(value, name) for name in names if hasattr(value, name)}
     return {"class": _described(type(value), seen), "parts": _all(parts, seen)}
+
+
+def _is_pickled_its_own_way(value: Any) -> bool:
+    """Whether there may be more to the object than its attributes: a random generator's state."""
+    kind = type(value)
+    own = kind.__reduce__ is not object.__reduce__, kind.__reduce_ex__ is not object.__reduce_ex__
+    return any(own) or kind in copyreg.dispatch_table
+
+
+def _reduced(value: Any, seen: _Seen) -> dict[str, Any]:
+    """An object with more to it than attributes, by what pickle would make it of."""
+    kind = type(value)
+    if kind in _BOOKKEEPING:
+        return {"class": _type(kind)}
+    try:
+        reduced = copyreg.dispatch_table.get(kind, _reduce)(value)
+    except TypeError as error:
+        raise FuncdlError(
+            f"{value!r} cannot be identified; wrap it, or the function that uses it: "
+            "funcdl.versioned(function, version='1')"
+        ) from error
+    if isinstance(reduced, str):
+        return {"name": reduced}
+    make, arguments, state, *items = (*reduced, None, None, None)[:5]
+    return {
+        "made": _described([make, arguments, state], seen),
+        "items": [None if part is None else _described(list(part), seen) for part in items],
+    }
+
+
+def _reduce(value: Any) -> Any:
+    return value.__reduce_ex__(2)
+
+
+_BOOKKEEPING = (object, weakref.ref, type(threading.Lock()), type(threading.RLock()))
+"""What says nothing of what is computed: marks, and what looks after threads and memory."""
 
 
 def _slots(cls: type) -> tuple[str, ...]:

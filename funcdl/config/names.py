@@ -8,14 +8,14 @@ from collections.abc import Iterable
 MAX_LISTED = 120
 
 
-def unknown(kind: str, given: object, allowed: Iterable[str]) -> str:
-    """`unknown optimizer 'adanw'; did you mean adamw; allowed ...`.
+def unknown(kind: str, given: object, allowed: Iterable[str], of: str = "") -> str:
+    """What is unknown (and of what), what may have been meant, and everything that is allowed.
 
     >>> unknown("sampler", "hlaton", ["grid", "halton"])
     "unknown sampler 'hlaton'; did you mean halton; allowed grid, halton"
     """
     allowed = list(allowed)
-    text = f"unknown {kind} {show(given)}"
+    text = f"unknown {kind} {show(given)}" + (f" of {of}" if of else "")
     near = meant(str(given), allowed)
     if near:
         text += f"; did you mean {' or '.join(near)}"
@@ -40,7 +40,7 @@ def listed(allowed: Iterable[str]) -> str:
     """Names on one line."""
     names = list(allowed)
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more if names else "nothing here"
+    return ", ".join(names[:MAX_LISTED]) + more if names else "none"
 
 
 def show(value: object) -> str:

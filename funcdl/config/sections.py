@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import inspect
 from collections.abc import Callable, Collection
@@ -15,7 +14,6 @@ from funcdl.config.node import Node, below, is_live, is_mapping, plain
 from funcdl.config.values import argument
 from funcdl.errors import FuncdlError, Problem
 from funcdl.signatures import Expression, Parameter, parameters
-from funcdl.signatures.source import definitions
 
 
 class Kind(NamedTuple):
@@ -116,7 +114,7 @@ def section(kind: Kind, node: Node, problems: list[Problem]) -> Section:
         return Section({"name": plain(name)}, {}, {}, False)
     allowed = [key for key, parameter in known.items() if parameter.settable]
     for key in [key for key in parts if key not in known]:
-        problems.append(parts.pop(key).problem(unknown("argument", key, allowed)))
+        problems.append(parts.pop(key).problem(unknown("argument", key, allowed, _called(name))))
     values: dict[str, Any] = {"name": plain(name)}
     missing: dict[str, Problem] = {}
     for key, parameter in known.items():
@@ -192,18 +190,8 @@ def _live(kind: Kind, value: Any) -> dict[str, Parameter]:
 def split_parameters() -> dict[str, Parameter]:
     """How a data set may be split: `by`, the two shares and the seed."""
     plain_kinds = ("float", "int", "choice", "str")
-    known = {k: _without_alias(p) for k, p in parameters(_SPLIT).items()}
-    return {k: p for k, p in known.items() if not p.required and p.kind in plain_kinds}
-
-
-def _without_alias(parameter: Parameter) -> Parameter:
-    """A parameter whose annotation is an alias of that module for a `Literal`."""
-    alias = definitions(_SPLIT.partition(":")[0]).get(parameter.annotation)
-    value = alias.value if isinstance(alias, ast.Assign) else None
-    if parameter.kind != "other" or not isinstance(value, ast.Subscript):
-        return parameter
-    choices = ast.literal_eval(value.slice)
-    return parameter._replace(kind="choice", choices=choices, settable=True)
+    known = parameters(_SPLIT).items()
+    return {k: p for k, p in known if not p.required and p.kind in plain_kinds}
 
 
 def _split(node: Node | None, problems: list[Problem]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from funcdl.types import Dataset, PyTree, Split
 _RULES = ("stratified", "random", "group", "order")
 _KEYS = ("by", "test", "validation", "seed")
 _FEWEST = 3  # examples of a class, one for each split
+_OWN = tuple(b"split")  # sets this stream apart from all others of the same seed
 
 
 def split(
@@ -121,8 +122,13 @@ def _count(name: str, size: float, n: int) -> int:
 
 
 def _shuffle(n: int, seed: int) -> np.ndarray:
-    """A permutation of `0..n-1`."""
-    return np.argsort(np.random.PCG64(seed).random_raw(n), kind="stable")
+    """A permutation of `0..n-1`.
+
+    From a stream of its own: a person who draws data with `default_rng(0)` uses up the very numbers
+    of `PCG64(0)`, and sorting those would sort their examples by what they drew first.
+    """
+    own = np.random.SeedSequence(seed, spawn_key=_OWN)
+    return np.argsort(np.random.PCG64(own).random_raw(n), kind="stable")
 
 
 def _strata(targets: PyTree, classes: Sequence[str]) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from funcdl.config.identity import canonical
 from funcdl.execute.messages import Job, Result
 from funcdl.plan.contest import Contest, Run
 from funcdl.plan.study import Plan, work
@@ -12,16 +11,15 @@ from funcdl.store.row import Row
 
 def job_of(plan: Plan, position: int, run: Run) -> Job:
     """What a worker is told of a run of the contest at this position."""
-    method = plan.methods[position]
-    dataset = plan.dataset_of[position]
-    program, static, hyper, data = work(method, run.recipe, plan.datasets[dataset])
-    train = run.recipe.get("train", {"steps": 0, "eval_every": 1})
+    method, trial = plan.methods[position], plan.trials[position][run.trial]
+    program, static, hyper = work(method, trial, plan.datasets[trial.data])
+    train = trial.recipe.get("train", {"steps": 0, "eval_every": 1})
     return Job(
         id=run.id,
         program=program,
         static=static,
         hyper=hyper,
-        data=data,
+        data=trial.data,
         seed=plan.seed,
         phase=run.phase,
         streams=run.streams,
@@ -30,7 +28,7 @@ def job_of(plan: Plan, position: int, run: Run) -> Job:
         measured=run.phase == "measure",
         select=plan.select,
         baseline=method.baseline,
-        task=run.recipe["task"],
+        task=trial.recipe["task"],
     )
 
 
@@ -48,11 +46,12 @@ def label_of(contest: Contest, run: Run) -> Label:
     )
 
 
-def row_of(contest: Contest, run: Run, job: Job, result: Result, environment: str) -> Row:
+def row_of(plan: Plan, position: int, run: Run, job: Job, result: Result, environment: str) -> Row:
     """What is stored of a finished run."""
+    contest, trial = plan.contests[position], plan.trials[position][run.trial]
     return Row(
         **(label_of(contest, run)._asdict() | result._asdict()),
-        recipe=canonical(run.recipe),
+        recipe=trial.text,
         program=job.program,
         environment=environment,
     )

@@ -60,7 +60,7 @@ class Supervisor:
             str, list[int]
         ] = {}  # run id -> positions of the contests that wait for it
         self._waits = [0] * len(plan.contests)  # how many runs each contest waits for
-        self._runs: dict[str, tuple[Contest, Run]] = {}
+        self._runs: dict[str, tuple[int, Run]] = {}
         self._attempts: dict[str, int] = {}
         self._environments: dict[str, Any] = {}
         self._environment_of: dict[int, str] = {}
@@ -154,7 +154,7 @@ class Supervisor:
             for run in missing:
                 self._waits[position] += 1
                 if run.id not in self._open:
-                    self._runs[run.id] = (contest, run)
+                    self._runs[run.id] = (position, run)
                     self.queue.put(job_of(self.plan, position, run))
                 self._open.setdefault(run.id, []).append(position)
 
@@ -201,7 +201,7 @@ class Supervisor:
             write_json(path, self._environments)
 
     def _finish(self, job: Job, result: Result, environment: str) -> None:
-        contest, run = self._runs[job.id]
+        position, run = self._runs[job.id]
         self.queue.took(job.program, result.seconds)
         self.outcomes[job.id] = self._outcome(result.status, result.final)
         self._done += 1
@@ -209,7 +209,7 @@ class Supervisor:
         self._failed += result.status == "failed"
         if result.status == "failed":
             log_event(self.folder, "run failed", run=job.id, reason=result.reason)
-        self.ledger.add(row_of(contest, run, job, result, environment))
+        self.ledger.add(row_of(self.plan, position, run, job, result, environment))
         for position in self._open.pop(job.id):
             self._waits[position] -= 1
             if self._waits[position] == 0:
@@ -254,9 +254,9 @@ class Supervisor:
         if member.job is None:
             return "waiting"
         program = member.job.program
-        contest, run = self._runs[member.job.id]
+        position, run = self._runs[member.job.id]
         doing = "compiling" if program not in (*member.programs, NO_PROGRAM) else run.phase
-        return f"{doing} {contest.method}"
+        return f"{doing} {self.plan.contests[position].method}"
 
 
 def read_environments(folder: Path) -> dict[str, Any]:

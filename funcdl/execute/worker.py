@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import pickle
 import queue
+import re
 import signal
 import sys
+import sysconfig
 import threading
 import time
 import traceback
@@ -21,6 +23,13 @@ from funcdl.errors import StoreError
 from funcdl.execute.messages import Beat, Compiled, Data, Hello, Job, Note, Result, Stop, send
 
 BEAT_SECONDS = 0.5
+# Files of Python, of installed packages and of funcdl itself, and frames without a file.
+_PLACES = (sysconfig.get_path("stdlib"), str(Path(__file__).parents[1]))
+_INSTALLED = re.compile(
+    "|".join(
+        [r"[\\/](site|dist)-packages[\\/]", *(f"^{re.escape(p)}[\\\\/]" for p in _PLACES), "^<"]
+    )
+)
 
 
 class Worker:
@@ -57,10 +66,7 @@ class Worker:
                 return self._baseline(job)
             return self._train(job, tell)
         except Exception as error:
-            reason = "".join(traceback.format_exception_only(error)).strip()
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            where = f" ({Path(place.filename).name}:{place.lineno})"
-            return _failed(job, reason + where)
+            return _failed(job, _reason(error))
 
     def _baseline(self, job: Job) -> Result:
         from funcdl.execute.baseline import run_baseline
@@ -116,6 +122,17 @@ class Worker:
             self.training = False
             if self.checkpoints and not self.stopping:
                 checkpoint.drop(self.checkpoints, job.id)
+
+
+def _reason(error: Exception) -> str:
+    """What was raised and where: the last line of a person's own code, if there was one on the way.
+
+    Notes are left out; JAX's speaks of its traceback, which nobody sees here.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not _INSTALLED.search(frame.filename)]
+    place = (own or frames)[-1]
+    return f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
 
 
 def _failed(job: Job, reason: str) -> Result:

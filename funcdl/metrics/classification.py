@@ -73,5 +73,14 @@ def _wide(logits: Array) -> Array:
 
 
 def _is_label(logits: Array, labels: Array) -> Array:
-    """bool `[batch, k]`, true at each example's label."""
+    """bool `[batch, k]`, true at each example's label.
+
+    Raises:
+      ValueError: if the shapes do not fit; logits `[batch]` would be read as one row of classes.
+    """
+    if logits.ndim != 2 or logits.shape[:1] != labels.shape:
+        raise ValueError(
+            f"logits have shape {list(logits.shape)} and labels {list(labels.shape)}; "
+            "allowed are [batch, k] and [batch]"
+        )
     return jnp.arange(logits.shape[-1])[None, :] == labels[:, None]

@@ -79,13 +79,13 @@ def _adapt_made(what: Any) -> Model:
         return what
     if isinstance(what, nn.Module):
         return from_linen(what)
-    if isinstance(what, tuple) and len(what) == 2 and all(map(callable, what)):
-        return from_functions(*what)
     if _is_nnx(what):
         try:
             return from_nnx(what)
         except TypeError as error:  # it says what to give instead
             raise _error("", str(error)) from None
+    if isinstance(what, tuple) and len(what) == 2 and all(map(callable, what)):
+        return from_functions(*what)
     raise _error("", f"{what!r} is no model; {_ALLOWED}")
 
 

@@ -10,6 +10,7 @@ import jax
 
 from funcdl.models import initial
 from funcdl.models.activation import activate
+from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_vectors
 
 
@@ -35,5 +36,5 @@ class MLP(nn.Module):
         for width in self.hidden:
             h = nn.Dense(width, kernel_init=initial.weights)(h)
             h = activate(self.activation, h)
-            h = nn.Dropout(self.dropout, deterministic=not train)(h)
+            h = Dropout(self.dropout)(h, train=train)
         return nn.Dense(self.outputs, kernel_init=initial.weights)(h)

@@ -8,6 +8,7 @@ import flax.linen as nn
 import jax
 
 from funcdl.models import initial
+from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_sequences
 
 
@@ -62,5 +63,5 @@ def _last_state(
     states = as_sequences(inputs)
     for width in widths:
         states = nn.RNN(cell(width, kernel_init=initial.weights))(states)
-        states = nn.Dropout(dropout, deterministic=not train)(states)
+        states = Dropout(dropout)(states, train=train)
     return states[:, -1]

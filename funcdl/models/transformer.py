@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from funcdl.models import initial
+from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_sequences
 
 
@@ -67,4 +68,4 @@ class Transformer(nn.Module):
         return nn.Dense(self.width, kernel_init=initial.weights)(nn.gelu(h))
 
     def _drop(self, x: jax.Array, train: bool) -> jax.Array:
-        return nn.Dropout(self.dropout, deterministic=not train)(x)
+        return Dropout(self.dropout)(x, train=train)

@@ -33,7 +33,6 @@ class Run(NamedTuple):
     phase: "tune" or "measure".
     trial: index of the point of the search space; `tuned` holds its values.
     repeat: the replicate; `streams` says at which repeat each random stream is.
-    recipe: the resolved config with this trial's values.
     """
 
     id: str
@@ -42,13 +41,13 @@ class Run(NamedTuple):
     repeat: int
     streams: Mapping[str, int]
     tuned: Mapping[str, Any]
-    recipe: Mapping[str, Any]
 
 
 class Contest(NamedTuple):
     """One method on one block, and the rules it is searched and measured by.
 
-    points: the trials' values.
+    compare: axis -> label.
+    trials: how many points of its space are tried.
     tune_repeats, repeats: replicates of each trial, and of the chosen one.
     vary: the streams that differ between replicates; the others stay at replicate 0.
     maximise: whether a greater score is better.
@@ -58,7 +57,7 @@ class Contest(NamedTuple):
     block: str
     method: str
     compare: Mapping[str, str]
-    points: tuple[Mapping[str, Any], ...]
+    trials: int
     tune_repeats: int
     repeats: int
     vary: tuple[str, ...]
@@ -88,8 +87,8 @@ def due(contest: Contest, outcomes: Mapping[str, Outcome]) -> list[Run]:
 
 def most(contest: Contest) -> int:
     """How many runs the contest takes in the end."""
-    searched = len(contest.points) > 1
-    return searched * len(contest.points) * contest.tune_repeats + contest.repeats
+    searched = contest.trials > 1
+    return searched * contest.trials * contest.tune_repeats + contest.repeats
 
 
 def chosen(contest: Contest, outcomes: Mapping[str, Outcome]) -> int | None:
@@ -98,7 +97,7 @@ def chosen(contest: Contest, outcomes: Mapping[str, Outcome]) -> int | None:
     A trial that diverged in any replicate is worse than all that did not; ties go to the lower
     validation loss, then to the earlier trial. None if every trial failed for another reason.
     """
-    if len(contest.points) == 1:
+    if contest.trials == 1:
         return 0
     by_trial: dict[int, list[Outcome]] = {}
     for run in _tuning_runs(contest):
@@ -119,11 +118,11 @@ def _badness(contest: Contest, outcomes: list[Outcome]) -> tuple[int, float, flo
 
 
 def _tuning_runs(contest: Contest) -> list[Run]:
-    if len(contest.points) == 1:
+    if contest.trials == 1:
         return []
     return [
         _run(contest, "tune", trial, repeat)
-        for trial in range(len(contest.points))
+        for trial in range(contest.trials)
         for repeat in range(contest.tune_repeats)
     ]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from funcdl.config import Expansion, Method, Study, with_values
 from funcdl.config.identity import canonical, identity
 from funcdl.data.load import make_data
+from funcdl.data.tree import leaves
 from funcdl.errors import DataError, Problem, StudyError
 from funcdl.plan.code import code_digest
 from funcdl.plan.contest import Contest, Run
@@ -22,18 +24,31 @@ MODE = "each"  # one run after another through one program; bits are those of th
 NUMBERS = {"dtype": "float32", "random": "threefry2x32", "mode": MODE}
 
 
+class Trial(NamedTuple):
+    """A method with one point of its search space.
+
+    values: the tuned keys' values.
+    recipe: the resolved config with them.
+    text: the recipe as canonical JSON, objects by their digests; it identifies the trial.
+    data: the digest of its data set.
+    """
+
+    values: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    text: str
+    data: str
+
+
 class Work(NamedTuple):
-    """What a worker needs to know of a run, besides its identity and its random streams.
+    """What a worker needs to know of a trial.
 
     program: the digest of its program; empty for a baseline.
     static, hyper: the static part and the traced numbers; `static` is None for a baseline.
-    data: the data set's digest.
     """
 
     program: str
     static: Static | None
     hyper: Mapping[str, float]
-    data: str
 
 
 class Plan(NamedTuple):
@@ -41,17 +56,19 @@ class Plan(NamedTuple):
 
     seed: the study's seed.
     select: (metric, "max" or "min", "final" or "best").
-    contests, methods: in the order of the config, the one at a position made from the other.
-    datasets: digest -> data set; `dataset_of` is the digest at a contest's position.
+    methods: in the order of the config.
+    trials: of each method.
+    contests: of each method.
+    datasets: digest -> data set.
     programs: the programs that will be compiled.
     """
 
     seed: int
     select: tuple[str, str, str]
-    contests: tuple[Contest, ...]
     methods: tuple[Method, ...]
+    trials: tuple[tuple[Trial, ...], ...]
+    contests: tuple[Contest, ...]
     datasets: Mapping[str, Dataset]
-    dataset_of: tuple[str, ...]
     programs: tuple[str, ...]
 
 
@@ -61,64 +78,78 @@ def make_plan(study: Study, expansion: Expansion) -> Plan:
     Raises:
         StudyError: if data and config do not fit; each problem names the key.
     """
-    data = _Data()
+    library = _Library()
     select = (expansion.metric, expansion.mode, expansion.at)
-    contests, programs = [], {}
-    for method in expansion.methods:
-        dataset = data.of(method)
-        contest = _contest(study, method, dataset, select)
-        contests.append(contest)
-        for point in contest.points:
-            programs[work(method, with_values(method.recipe, point), dataset).program] = None
-    programs.pop("", None)
+    trials = tuple(tuple(_trials(study, method, library)) for method in expansion.methods)
+    contests = tuple(
+        _contest(study, method, tried, select)
+        for method, tried in zip(expansion.methods, trials, strict=True)
+    )
+    programs = dict.fromkeys(
+        work(method, trial, library.datasets[trial.data]).program
+        for method, tried in zip(expansion.methods, trials, strict=True)
+        for trial in tried
+    )
     return Plan(
         seed=study.seed,
         select=select,
-        contests=tuple(contests),
         methods=expansion.methods,
-        datasets={d.digest: d for d in data.sets.values()},
-        dataset_of=tuple(data.of(method).digest for method in expansion.methods),
-        programs=tuple(programs),
+        trials=trials,
+        contests=contests,
+        datasets=library.datasets,
+        programs=tuple(filter(None, programs)),
     )
 
 
-def work(method: Method, recipe: Mapping[str, Any], dataset: Dataset) -> Work:
-    """What a worker needs to know of a recipe."""
+def work(method: Method, trial: Trial, dataset: Dataset) -> Work:
+    """What a worker needs to know of a trial."""
     if method.baseline is not None:
-        return Work("", None, {}, dataset.digest)
-    static, hyper = cut(recipe)
-    return Work(program_id(static, dataset), static, hyper, dataset.digest)
+        return Work("", None, {})
+    static, hyper = cut(trial.recipe)
+    return Work(program_id(static, dataset), static, hyper)
 
 
-def _contest(study: Study, method: Method, dataset: Dataset, select: tuple) -> Contest:
+def _trials(study: Study, method: Method, library: _Library) -> Iterator[Trial]:
     tune = study.tune
-    tried = points(method.space, tune.sampler, tune.trials, study.seed) if tune else [{}]
-    code = code_digest()
+    space = method.space if tune else {}
+    found = points(space, tune.sampler, tune.trials, study.seed) if tune else [{}]
+    for values in found:
+        recipe = with_values(method.recipe, values)
+        digest, described = library.find(recipe["data"])
+        dataset = library.datasets[digest]
+        try:
+            check_data(recipe["task"], dataset)
+        except DataError as error:
+            raise StudyError([Problem("", "data", str(error))]) from error
+        if method.baseline is None:
+            _check_batch(recipe["train"], dataset)
+        yield Trial(values, recipe, canonical({**recipe, "data": described}), digest)
+
+
+def _contest(
+    study: Study, method: Method, trials: tuple[Trial, ...], select: tuple[str, str, str]
+) -> Contest:
+    always = {
+        "baseline": method.baseline,
+        "code": code_digest(),
+        "seed": study.seed,
+        # What is looked at decides which step is reported, where that is the best one.
+        "select": list(select) if select[2] == "best" else None,
+        **NUMBERS,
+    }
 
     def make(phase: str, trial: int, repeat: int, streams: Mapping[str, int]) -> Run:
-        recipe = with_values(method.recipe, tried[trial])
-        of_run = identity(
-            {
-                "recipe": recipe,
-                "baseline": method.baseline,
-                "data": dataset.digest,
-                "code": code,
-                "seed": study.seed,
-                "phase": phase,
-                "streams": dict(streams),
-                # What is looked at decides which step is reported, where that is the best one.
-                "select": list(select) if select[2] == "best" else None,
-                **NUMBERS,
-            }
-        )
-        return Run(of_run[:40], phase, trial, repeat, streams, tried[trial], recipe)
+        one = trials[trial]
+        of_run = {"recipe": one.text, "data": one.data, "phase": phase, "streams": dict(streams)}
+        name = identity(always | of_run)[:40]
+        return Run(name, phase, trial, repeat, streams, one.values)
 
     return Contest(
         block=method.block,
         method=method.label,
         compare=method.axes,
-        points=tuple(tried),
-        tune_repeats=tune.repeat if tune else 1,
+        trials=len(trials),
+        tune_repeats=study.tune.repeat if study.tune else 1,
         repeats=study.repeat.count,
         vary=tuple(study.repeat.vary),
         maximise=select[1] == "max",
@@ -126,29 +157,43 @@ def _contest(study: Study, method: Method, dataset: Dataset, select: tuple) -> C
     )
 
 
-class _Data:
-    """The study's data sets, each loaded and checked once."""
+class _Library:
+    """The study's data sets, each loaded once; `datasets` has them by digest."""
 
     def __init__(self) -> None:
-        self.sets: dict[str, Dataset] = {}
+        self.datasets: dict[str, Dataset] = {}
+        self._found: dict[str, tuple[str, Any]] = {}
+        self._last: tuple[Any, tuple[str, Any]] | None = None
 
-    def of(self, method: Method) -> Dataset:
-        """The data set of a method's recipe, checked against its task and batch size."""
-        key = canonical(method.recipe["data"])
-        try:
-            if key not in self.sets:
-                self.sets[key] = make_data(method.recipe["data"])
-            check_data(method.recipe["task"], self.sets[key])
-        except DataError as error:
-            raise StudyError([Problem("", "data", str(error))]) from error
-        dataset = self.sets[key]
-        if method.baseline is None:
-            _check_batch(method.recipe["train"], dataset)
-        return dataset
+    def find(self, section: Any) -> tuple[str, Any]:
+        """The digest of a `data` section's data set, and the section with its objects described.
+
+        Describing arrays means hashing them, so the same section is described only once in a row.
+        """
+        if self._last is not None and _same(self._last[0], section):
+            return self._last[1]
+        text = canonical(section)
+        if text not in self._found:
+            try:
+                dataset = make_data(section)
+            except DataError as error:
+                raise StudyError([Problem("", "data", str(error))]) from error
+            self.datasets.setdefault(dataset.digest, dataset)
+            self._found[text] = (dataset.digest, json.loads(text))
+        self._last = (section, self._found[text])
+        return self._found[text]
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two sections hold the same plain values and the very same objects."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    plain = str | int | float | bool | None
+    return one is other or (isinstance(one, plain) and type(one) is type(other) and one == other)
 
 
 def _check_batch(train: Mapping[str, Any], dataset: Dataset) -> None:
-    n = len(dataset.train.targets)
+    n = len(leaves(dataset.train.inputs)[0][1])
     size, parts = train["batch_size"], train["accumulate"]
     if size > n:
         message = f"{size} given, but the training split has {n} examples; allowed 1 to {n}"

@@ -19,7 +19,8 @@ def classification(*, label_smoothing: float = 0.0) -> Task:
     Raises:
       StudyError: if `label_smoothing` is out of range.
     """
-    check_smoothing(label_smoothing=label_smoothing)
+    if isinstance(label_smoothing, float | int):  # a traced one was checked with its config
+        check_smoothing(label_smoothing=label_smoothing)
 
     def loss(logits: Array, labels: Array) -> Array:
         return smoothed_negative_log_likelihood(logits, labels, label_smoothing)

@@ -46,6 +46,7 @@ def assemble(static: Static, dataset: Dataset) -> Train:
     from funcdl.optimizers.build import make_optimizer
     from funcdl.tasks.load import make_task
     from funcdl.train.run import make_train
+    from funcdl.train.width import of_width
 
     outputs = make_task(static.task).outputs(dataset)
     arguments = dict(static.optimizer)
@@ -61,7 +62,7 @@ def assemble(static: Static, dataset: Dataset) -> Train:
     def bound(hyper: Hyper) -> Train:
         """The run with the traced numbers of this call in their places."""
         return make_train(
-            make_model({**static.model, **_under("model.", hyper)}, outputs),
+            of_width(make_model({**static.model, **_under("model.", hyper)}, outputs), outputs),
             make_task({**static.task, **_under("task.", hyper)}),
             optimizer,
             batch_size=static.batch_size,

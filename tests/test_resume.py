@@ -1,0 +1,204 @@
+"""A study that is stopped, killed or fought over ends with the same bits as one that is left alone."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import funcdl as fd
+from tests.study_tools import bits, children, funcdl, start, write
+
+LONG = """
+name: long
+task: classification
+data: digits
+train: {steps: 10000, batch_size: 64, eval_every: 1000}
+model: {name: mlp, hidden: [64], dropout: 0.1}
+compare:
+  optimizer: [{name: sgd, momentum: 0.9}, adam]
+tune:
+  optimizer.learning_rate: {log_uniform: [1.0e-3, 0.1]}
+  trials: 2
+repeat: 2
+"""
+EVERY = ("--checkpoint-every", 0.05)
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
+    """The study left alone."""
+    folder = tmp_path_factory.mktemp("calm")
+    ended = funcdl("run", write(folder, LONG), "--out", folder / "out", "--workers", 2)
+    assert ended.returncode == 0, ended.stderr
+    return fd.load(folder / "out")
+
+
+def same(results: fd.Results, calm: fd.Results) -> None:
+    pd.testing.assert_frame_equal(bits(results.runs), bits(calm.runs))
+    pd.testing.assert_frame_equal(results.metrics, calm.metrics)
+    table = (results.folder / "report" / "comparisons.csv").read_text()
+    assert table == (calm.folder / "report" / "comparisons.csv").read_text()
+
+
+def killed_and_resumed(folder: Path, kills: int, seed: int) -> tuple[fd.Results, int]:
+    """Runs the study, killing the whole tree at random moments; returns it and how many kills hit.
+
+    Every second kill strikes while the program starts, the others while it trains.
+    """
+    config, out = write(folder, LONG), folder / "out"
+    moments = random.Random(seed)
+    hits = 0
+    for kill in range(kills):
+        process = start("run", config, "--out", out, "--workers", 2, *EVERY)
+        if kill % 2 == 0:
+            before = set((out / "checkpoints").glob("*.npz"))
+            wait_until(
+                lambda p=process, b=before: (
+                    set((out / "checkpoints").glob("*.npz")) - b or p.poll() is not None
+                )
+            )
+        try:
+            process.wait(moments.uniform(0.0, 1.5))
+        except subprocess.TimeoutExpired:
+            hits += 1
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    ended = funcdl("run", config, "--out", out, "--workers", 2, *EVERY)
+    assert ended.returncode == 0, ended.stderr
+    return fd.load(out), hits
+
+
+def test_killed_at_random_moments(calm: fd.Results, tmp_path: Path):
+    results, hits = killed_and_resumed(tmp_path, kills=6, seed=0)
+    assert hits >= 5, "the kills came too late to prove anything"
+    same(results, calm)
+    assert "run resumed" in events(results.folder)
+    assert not list((results.folder / "checkpoints").iterdir())
+
+
+@pytest.mark.slow
+def test_killed_at_a_hundred_random_moments(calm: fd.Results, tmp_path: Path):
+    for seed in range(1, 21):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        results, _ = killed_and_resumed(folder, kills=5, seed=seed)
+        same(results, calm)
+
+
+@pytest.mark.parametrize(
+    ("signum", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["ctrl-c", "term", "hangup"],
+)
+def test_a_signal_saves_and_the_same_command_goes_on(
+    calm: fd.Results, tmp_path: Path, signum: int, status: int
+):
+    config, out = write(tmp_path, LONG), tmp_path / "out"
+    process = start("run", config, "--out", out, "--workers", 2, "--checkpoint-every", 1000)
+    wait_until(lambda: children(process.pid))
+    wait_until(lambda: "started" in events(out))
+    if signum == signal.SIGTERM:  # in the middle of a run; the others strike while it starts
+        time.sleep(1.0)
+        wait_until(lambda: list((out / "runs").glob("*.parquet")))
+    workers = children(process.pid)
+    process.send_signal(signum)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == status, said
+    assert "Traceback" not in said
+    assert "run the same command again" in said
+    assert not [pid for pid in workers if alive(pid)]
+    ended = funcdl("run", config, "--out", out, "--workers", 2)
+    assert ended.returncode == 0, ended.stderr
+    same(fd.load(out), calm)
+
+
+def test_a_killed_worker_is_replaced(calm: fd.Results, tmp_path: Path):
+    out = tmp_path / "out"
+    process = start("run", write(tmp_path, LONG), "--out", out, "--workers", 2, *EVERY)
+    wait_until(lambda: list((out / "checkpoints").glob("*.npz")) if out.exists() else None)
+    os.kill(children(process.pid)[0], signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    assert "worker lost" in events(out)
+    same(fd.load(out), calm)
+
+
+def test_workers_of_a_killed_supervisor_end(tmp_path: Path):
+    out = tmp_path / "out"
+    process = start("run", write(tmp_path, LONG), "--out", out, "--workers", 2)
+    wait_until(lambda: len(children(process.pid)) == 2)
+    wait_until(lambda: "started" in events(out))
+    workers = children(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    wait_until(lambda: not any(map(alive, workers)))
+
+
+def test_a_second_process_is_refused_and_told_who_holds_the_study(tmp_path: Path):
+    config, out = write(tmp_path, LONG), tmp_path / "out"
+    process = start("run", config, "--out", out, "--workers", 1)
+    wait_until(lambda: "started" in events(out))
+    second = funcdl("run", config, "--out", out)
+    assert second.returncode == 2
+    assert f"in use by process {process.pid} on " in second.stderr
+    assert "Traceback" not in second.stderr
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_a_damaged_checkpoint_is_set_aside(calm: fd.Results, tmp_path: Path):
+    config, out = write(tmp_path, LONG), tmp_path / "out"
+    process = start("run", config, "--out", out, "--workers", 2, *EVERY)
+    wait_until(lambda: list((out / "checkpoints").glob("*.npz")) if out.exists() else None)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    found = sorted((out / "checkpoints").glob("*.npz"))
+    assert found
+    for path in found:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    ended = funcdl("run", config, "--out", out, "--workers", 2)
+    assert ended.returncode == 0, ended.stderr
+    assert "checkpoint set aside" in events(out)
+    same(fd.load(out), calm)
+
+
+def test_damaged_rows_are_set_aside_and_run_again(calm: fd.Results, tmp_path: Path):
+    out = tmp_path / "out"
+    shutil.copytree(calm.folder, out)
+    (part,) = (out / "runs").glob("*.parquet")
+    content = bytearray(part.read_bytes())
+    content[100] ^= 1
+    part.write_bytes(content)
+    ended = funcdl("run", write(tmp_path, LONG), "--out", out, "--workers", 2)
+    assert ended.returncode == 0, ended.stderr
+    assert "damaged rows set aside" in events(out)
+    same(fd.load(out), calm)
+
+
+def events(out: Path) -> str:
+    path = out / "events.jsonl"
+    return path.read_text() if path.exists() else ""
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_until(condition, seconds: float = 60.0):
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)
+    return found
