@@ -5,6 +5,15 @@
 A model can be a Linen module, an NNX module, or a pair of pure functions: give funcdl the object
 where a config has a name. The task fills in an argument called `outputs`, and the others are set
 beside the name, or searched under `tune`.
+
+What came out: test accuracy, with 95% intervals over 5 seeds; half a minute on two cores.
+
+    mlp     0.980 [0.975, 0.984]
+    Gated   0.967 [0.960, 0.974]
+    Normed  0.982 [0.976, 0.988]
+    maxout  0.977 [0.973, 0.981]
+
+No: after Holm's correction five seeds tell none of them from ReLU units.
 """
 
 import flax.linen as nn
@@ -79,5 +88,5 @@ study = fd.Study(
 )
 
 results = fd.run(study, out="runs/own_model")
-print(results.table[["method", "parameters", "n", "mean", "low", "high"]])
-print(results.comparisons[["a", "b", "difference", "low", "high", "p_holm", "verdict"]])
+print(results.table[["method", "parameters", "n", "mean", "low", "high"]].round(4))
+print(results.comparisons[["a", "b", "difference", "low", "high", "p_holm", "verdict"]].round(4))

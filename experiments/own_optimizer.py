@@ -5,6 +5,16 @@
 An optimizer is any function that returns an optax transformation. Its arguments that are floats
 are traced: a search over them compiles nothing twice. What a closure or `partial` has fixed is a
 part of the method, so changing it runs that method again, and no other.
+
+What came out: test accuracy, with 95% intervals over 5 seeds; half a minute on two cores.
+
+    adamw         0.977 [0.973, 0.982]
+    signum        0.965 [0.962, 0.968]
+    centred       0.974 [0.965, 0.984]
+    short memory  0.978 [0.971, 0.985]
+    nesterov      0.974 [0.962, 0.985]
+
+No: signed momentum is worse (p = 0.01 after Holm), and five seeds do not tell the others apart.
 """
 
 from functools import partial
@@ -62,5 +72,5 @@ study = fd.Study(
 )
 
 results = fd.run(study, out="runs/own_optimizer")
-print(results.table[["method", "optimizer.learning_rate", "n", "mean", "low", "high"]])
-print(results.comparisons[["a", "b", "difference", "low", "high", "p_holm", "verdict"]])
+print(results.table[["method", "optimizer.learning_rate", "n", "mean", "low", "high"]].round(4))
+print(results.comparisons[["a", "b", "difference", "low", "high", "p_holm", "verdict"]].round(4))

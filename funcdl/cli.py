@@ -51,11 +51,12 @@ def run(
     ] = 30.0,
 ) -> None:
     """Run a study, or what is missing of it, and write its report."""
-    from funcdl import api
     from funcdl import config as configs
-    from funcdl.execute.interrupt import Interrupted
 
     study = configs.load(config, overrides or (), variant)
+    from funcdl import api  # after the config, so that its errors come at once
+    from funcdl.execute.interrupt import Interrupted
+
     try:
         results = api.run(
             study,
@@ -75,9 +76,10 @@ def run(
 def plan(config: Config, overrides: Overrides = None, variant: Variant = None) -> None:
     """Print what a study would run, and run nothing."""
     from funcdl import config as configs
-    from funcdl.overview import describe
 
     study = configs.load(config, overrides or (), variant)
+    from funcdl.overview import describe  # after the config, so that its errors come at once
+
     typer.echo(describe(study))
 
 

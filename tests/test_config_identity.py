@@ -1,13 +1,19 @@
 """Identity: the same for what is the same, in any process; different for what is different."""
 
+import collections
+import decimal
 import functools
 import importlib.util
 import json
 import math
+import operator
 import os
+import random
+import re
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -303,7 +309,11 @@ def test_an_object_that_says_nothing_is_refused():
 )
 def test_state_that_is_no_attribute_counts(make):
     """A closure over a generator with another seed is another function."""
-    described = [identity(lambda x, held=make(n): (x, held)) for n in (1, 1, 2)]
+
+    def using(held):
+        return lambda x: (x, held)
+
+    described = [identity(using(make(n))) for n in (1, 1, 2)]
     assert described[0] == described[1] != described[2]
 
 

@@ -38,19 +38,18 @@ class Deterministic(nn.Module):
 
 
 class Net(nnx.Module):
-    """Two dropouts, a batch norm and a list, to have all kinds of state."""
+    """Dropout, a batch norm and a list, to have all kinds of state."""
 
     def __init__(self, outputs: int, hidden: int = 8, *, rngs: nnx.Rngs):
-        self.layers = nnx.List(
-            [nnx.Linear(6, hidden, rngs=rngs), nnx.Linear(hidden, outputs, rngs=rngs)]
+        self.body = nnx.Sequential(
+            nnx.Linear(6, hidden, rngs=rngs),
+            nnx.BatchNorm(hidden, rngs=rngs),
+            nnx.Dropout(0.5, rngs=rngs),
         )
-        self.norm = nnx.BatchNorm(hidden, rngs=rngs)
-        self.first = nnx.Dropout(0.5, rngs=rngs)
-        self.second = nnx.Dropout(0.5, rngs=rngs)
+        self.head = nnx.Linear(hidden, outputs, rngs=rngs)
 
     def __call__(self, x):
-        h = self.norm(self.layers[0](x))
-        return self.layers[1](self.second(self.first(h)))
+        return self.head(self.body(x))
 
 
 class TwoDropouts(nnx.Module):
@@ -91,8 +90,8 @@ def test_nnx_init_depends_on_the_key_under_vmap():
     keys = jax.random.split(KEY, 3)
     lanes = jax.jit(jax.vmap(model.init, in_axes=(0, None)))(keys, X)
     one = jax.jit(model.init)(keys[1], X)
-    kernels = lanes["params"]["layers"][0]["kernel"]
-    np.testing.assert_allclose(kernels[1], one["params"]["layers"][0]["kernel"], rtol=1e-5)
+    kernels = lanes["params"]["body"]["layers"][0]["kernel"]
+    np.testing.assert_allclose(kernels[1], one["params"]["body"]["layers"][0]["kernel"], rtol=1e-5)
     assert not np.allclose(kernels[0], kernels[1])
 
 
@@ -108,9 +107,9 @@ def test_nnx_trains_and_evaluates_purely():
     assert not np.allclose(out, other)
     assert jax.tree.structure(after) == jax.tree.structure(before)
 
-    kernel, bias = (before["params"]["layers"][0][k] for k in ("kernel", "bias"))
+    kernel, bias = (before["params"]["body"]["layers"][0][k] for k in ("kernel", "bias"))
     hidden = np.asarray(X) @ np.asarray(kernel) + np.asarray(bias)
-    kept = after["state"]["norm"]
+    kept = after["state"]["body"]["layers"][1]
     np.testing.assert_allclose(kept["mean"], 0.01 * hidden.mean(0), rtol=1e-4, atol=1e-6)
     evaluated, same = model.apply(after, X, train=False, rngs={})
     assert same is after

@@ -10,7 +10,7 @@ from funcdl.config.expansion import Block, Expansion, Method
 from funcdl.config.identity import canonical, identity, versioned
 from funcdl.config.recipe import with_values
 from funcdl.config.spaces import Distribution
-from funcdl.config.study import Study, expand, load
+from funcdl.config.study import Study, expand, load, problem_at
 from funcdl.config.write import to_yaml
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "expand",
     "identity",
     "load",
+    "problem_at",
     "to_yaml",
     "versioned",
     "with_values",

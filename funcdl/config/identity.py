@@ -15,6 +15,7 @@ import inspect
 import json
 import math
 import threading
+import types
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -130,6 +131,8 @@ def _parts(value: Any, seen: _Seen) -> Any:
     if isinstance(version, str):
         inner = value.func if isinstance(value, functools.partial) else value
         return {"version": version, "name": getattr(inner, "__qualname__", _type(inner))}
+    if isinstance(value, types.ModuleType):
+        return {"module": value.__name__}
     if is_installed(value):
         return {"installed": f"{value.__module__}:{value.__qualname__}"}
     if isinstance(value, functools.partial):
@@ -190,18 +193,11 @@ def _function(function: Any, seen: _Seen) -> dict[str, Any]:
         "keywords": _described(function.__kwdefaults__ or {}, seen),
         "closure": _all(closure, seen),
         "globals": {
-            name: _global(scope[name], seen)
+            name: _described(scope[name], seen)
             for name in called_names(code)
             if name in scope and not is_installed_module(scope.get("__name__", ""))
         },
     }
-
-
-def _global(value: Any, seen: _Seen) -> Any:
-    """A global that a function reads; a module stands for its name."""
-    if type(value).__name__ == "module":
-        return {"module": value.__name__}
-    return _described(value, seen)
 
 
 _MADE_BY_PYTHON = {
@@ -270,7 +266,7 @@ def _reduced(value: Any, seen: _Seen) -> dict[str, Any]:
     if kind in _BOOKKEEPING:
         return {"class": _type(kind)}
     try:
-        reduced = copyreg.dispatch_table.get(kind, _reduce)(value)
+        reduced: Any = copyreg.dispatch_table.get(kind, _reduce)(value)
     except TypeError as error:
         raise FuncdlError(
             f"{value!r} cannot be identified; wrap it, or the function that uses it: "

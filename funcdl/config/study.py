@@ -13,8 +13,8 @@ from funcdl.config.complaints import complaints
 from funcdl.config.expansion import Expansion, Rules, expand_tree
 from funcdl.config.fields import Contrasts, NotNegative, Part, Repeat, Select, Train, Tune
 from funcdl.config.files import gather
-from funcdl.config.layers import OPEN, full, merge, undot
-from funcdl.config.node import Node, from_python, is_mapping, plain
+from funcdl.config.layers import OPEN, full, merge, split, undot
+from funcdl.config.node import Node, find, from_python, is_mapping, plain
 from funcdl.config.problems import in_order
 from funcdl.errors import Problem, StudyError
 
@@ -123,6 +123,11 @@ def load(path: str | Path, overrides: Iterable[str] = (), variant: str | None = 
         name = Node(_folder_name(Path(path).stem), tree.where, "name")
         tree = tree._replace(value={"name": name, **tree.value})
     return Study(tree, problems)
+
+
+def problem_at(study: Study, key: str, message: str) -> Problem:
+    """What is wrong with a key, found after the study was made; it names the key's file and line."""
+    return find(study._tree, split(key)).problem(message, key)
 
 
 def _without_nulls(tree: Node) -> Node:

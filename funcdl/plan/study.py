@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from funcdl.config import Expansion, Method, Study, with_values
+from funcdl.config import Expansion, Method, Study, problem_at, with_values
 from funcdl.config.identity import canonical, identity
 from funcdl.data.load import make_data
 from funcdl.data.tree import leaves
-from funcdl.errors import DataError, Problem, StudyError
+from funcdl.errors import DataError, StudyError
 from funcdl.plan.code import code_digest
 from funcdl.plan.contest import Contest, Run
 from funcdl.plan.program import program_id
@@ -78,7 +78,7 @@ def make_plan(study: Study, expansion: Expansion) -> Plan:
     Raises:
         StudyError: if data and config do not fit; each problem names the key.
     """
-    library = _Library()
+    library = _Library(study)
     select = (expansion.metric, expansion.mode, expansion.at)
     trials = tuple(tuple(_trials(study, method, library)) for method in expansion.methods)
     contests = tuple(
@@ -120,9 +120,9 @@ def _trials(study: Study, method: Method, library: _Library) -> Iterator[Trial]:
         try:
             check_data(recipe["task"], dataset)
         except DataError as error:
-            raise StudyError([Problem("", "data", str(error))]) from error
+            raise StudyError([problem_at(study, "data", str(error))]) from error
         if method.baseline is None:
-            _check_batch(recipe["train"], dataset)
+            _check_batch(study, recipe["train"], dataset)
         yield Trial(values, recipe, canonical({**recipe, "data": described}), digest)
 
 
@@ -160,7 +160,8 @@ def _contest(
 class _Library:
     """The study's data sets, each loaded once; `datasets` has them by digest."""
 
-    def __init__(self) -> None:
+    def __init__(self, study: Study) -> None:
+        self._study = study
         self.datasets: dict[str, Dataset] = {}
         self._found: dict[str, tuple[str, Any]] = {}
         self._last: tuple[Any, tuple[str, Any]] | None = None
@@ -177,7 +178,7 @@ class _Library:
             try:
                 dataset = make_data(section)
             except DataError as error:
-                raise StudyError([Problem("", "data", str(error))]) from error
+                raise StudyError([problem_at(self._study, "data", str(error))]) from error
             self.datasets.setdefault(dataset.digest, dataset)
             self._found[text] = (dataset.digest, json.loads(text))
         self._last = (section, self._found[text])
@@ -192,12 +193,9 @@ def _same(one: Any, other: Any) -> bool:
     return one is other or (isinstance(one, plain) and type(one) is type(other) and one == other)
 
 
-def _check_batch(train: Mapping[str, Any], dataset: Dataset) -> None:
+def _check_batch(study: Study, train: Mapping[str, Any], dataset: Dataset) -> None:
     n = len(leaves(dataset.train.inputs)[0][1])
-    size, parts = train["batch_size"], train["accumulate"]
+    size = train["batch_size"]
     if size > n:
         message = f"{size} given, but the training split has {n} examples; allowed 1 to {n}"
-        raise StudyError([Problem("", "train.batch_size", message)])
-    if size % parts:
-        message = f"{parts} given, but it must divide train.batch_size, which is {size}"
-        raise StudyError([Problem("", "train.accumulate", message)])
+        raise StudyError([problem_at(study, "train.batch_size", message)])

@@ -1,0 +1,234 @@
+"""The program as a person meets it: verbs, messages, exit statuses, folders that cannot be used."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import funcdl as fd
+from tests.study_tools import SMALL, funcdl, write
+
+QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
+TINY = """
+name: tiny
+task: classification
+data: digits
+train: {steps: 2, batch_size: 32}
+model: logistic
+optimizer: {name: sgd, learning_rate: 0.1}
+repeat: 2
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study's folder."""
+    folder = tmp_path_factory.mktemp("tiny")
+    ended = funcdl("run", write(folder, TINY), "--out", folder / "out")
+    assert ended.returncode == 0, ended.stderr
+    return folder / "out"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["plan", "-h"]])
+def test_help(words: list[str]):
+    ended = funcdl(*words)
+    assert ended.returncode == 0
+    assert "Usage" in ended.stdout
+
+
+def test_help_and_errors_do_not_import_jax(tmp_path: Path):
+    config = write(tmp_path, SMALL.replace("momentum", "momentun"))
+    code = (
+        "import sys, funcdl.cli\n"
+        "sys.argv[1:] = {words!r}\n"
+        "try: funcdl.cli.main()\n"
+        "except SystemExit as end: print('ended', end.code, file=sys.stderr)\n"
+        "assert not {{'jax', 'optax', 'flax', 'pandas', 'scipy.stats'}} & set(sys.modules)\n"
+    )
+    for words, status in ((["--help"], 0), (["run", str(config)], 2), (["plan", str(config)], 2)):
+        ended = subprocess.run(
+            [sys.executable, "-c", code.format(words=words)], capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert f"ended {status}" in ended.stderr
+
+
+def test_every_error_of_a_config_is_one_plain_line(tmp_path: Path):
+    text = (
+        SMALL.replace("momentum", "momentun").replace("halton", "halto").replace("repeat", "repeet")
+    )
+    config = write(tmp_path, text)
+    ended = funcdl("run", config, env={**os.environ, "COLUMNS": "20"})
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 2
+    assert re.match(rf"{re.escape(str(config))}:8: .*momentun.* did you mean momentum", lines[0])
+    assert re.match(rf"{re.escape(str(config))}:12: repeet: .*did you mean repeat", lines[1])
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("train.batch_size=5000", "train.batch_size"),
+        ("data.split.validation=0.9", "data"),
+        ("train.steps=true", "train.steps"),
+        ("train.steps=0", "train.steps"),
+        ("optimiser=adam", "optimiser"),
+        ("train.clip_norm=.nan", "train.clip_norm"),
+        ("no_equals_sign", "no_equals_sign"),
+    ],
+)
+def test_bad_overrides(tmp_path: Path, override: str, key: str):
+    ended = funcdl("run", write(tmp_path, TINY), override, "--out", tmp_path / "out")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("command line: ")
+    assert key in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_config_that_is_not_there(tmp_path: Path):
+    ended = funcdl("run", tmp_path / "nothing.yaml")
+    assert ended.returncode == 2
+    assert "nothing.yaml" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_plan_counts_what_would_run_and_runs_nothing(tmp_path: Path):
+    ended = funcdl("plan", QUICKSTART, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "117 runs in 9 programs" in ended.stdout
+    row = next(line for line in ended.stdout.splitlines() if "mlp/adamw" in line)
+    assert row.split()[1:4] == ["8", "5", "13"]
+    assert str(64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10) in row
+    assert not list(tmp_path.iterdir())
+
+
+def test_list_shows_every_name(tmp_path: Path):
+    everything = funcdl("list")
+    assert everything.returncode == 0
+    for word in ("mlp(", "adamw(", "digits(", "cosine(", "halton", "classification(", "sam:"):
+        assert word in everything.stdout
+    assert funcdl("list", "schedules").stdout in everything.stdout
+    ended = funcdl("list", "optimisers")
+    assert ended.returncode == 2
+    assert "did you mean optimizers" in ended.stderr
+
+
+def test_the_schema_is_json():
+    assert json.loads(funcdl("schema").stdout)["properties"]["train"]
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    command = f"{sys.executable} -m funcdl list | head -n 1"
+    ended = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True
+    )
+    assert ended.stderr == ""
+
+
+def test_the_report_can_be_made_again(tiny: Path, tmp_path: Path):
+    folder = shutil.copytree(tiny, tmp_path / "copy")
+    shutil.rmtree(folder / "report")
+    ended = funcdl("report", folder)
+    assert ended.returncode == 0, ended.stderr
+    for name in ("table.csv", "comparisons.csv"):
+        assert (folder / "report" / name).read_bytes() == (tiny / "report" / name).read_bytes()
+    assert "logistic/sgd" in (folder / "report" / "index.html").read_text()
+
+
+def test_a_folder_that_is_no_study(tmp_path: Path):
+    ended = funcdl("report", tmp_path)
+    assert ended.returncode == 2
+    assert "no plan.json" in ended.stderr
+
+
+def test_every_run_diverged(tmp_path: Path):
+    config = write(tmp_path, TINY.replace("steps: 2", "steps: 20"))
+    words = ("optimizer.learning_rate=1.0e+38", "--out", tmp_path / "out")
+    ended = funcdl("run", config, *words)
+    assert ended.returncode == 3, ended.stderr
+    assert set(fd.load(tmp_path / "out").runs["status"]) == {"diverged"}
+    assert "diverged" in ended.stdout
+    assert not re.search(r"\bnan\b", ended.stdout, re.IGNORECASE)
+    assert funcdl("run", config, *words).returncode == 3
+
+
+def test_an_output_that_is_a_file(tmp_path: Path):
+    config = write(tmp_path, TINY)
+    ended = funcdl("run", config, "--out", config)
+    assert ended.returncode == 2
+    assert "is a file" in ended.stderr
+    assert config.read_text() == TINY
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of its own, 512 KiB large, that can be made read-only."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place]).returncode:
+        pytest.skip("mounting a file system needs root")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_loses_nothing_that_was_there(tiny: Path, small_disk: Path, tmp_path: Path):
+    out = shutil.copytree(tiny, small_disk / "out")
+    before = sorted((p.name, p.read_bytes()) for p in (out / "runs").iterdir())
+    with open(small_disk / "filler", "wb") as filler:
+        filler.write(b"\0" * (os.statvfs(small_disk).f_bavail - 1) * 4096)
+    config = write(tmp_path, TINY)
+    ended = funcdl("run", config, "repeat=40", "--out", out)
+    assert ended.returncode == 2
+    assert "disk is full" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert sorted((p.name, p.read_bytes()) for p in (out / "runs").iterdir()) == before
+    (small_disk / "filler").unlink()
+    ended = funcdl("run", config, "repeat=4", "--out", out)
+    assert ended.returncode == 0, ended.stderr
+    assert len(fd.load(out).runs) == 4
+
+
+def test_a_read_only_folder(tiny: Path, small_disk: Path, tmp_path: Path):
+    out = shutil.copytree(tiny, small_disk / "out")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for target in (out, small_disk / "new"):
+        ended = funcdl("run", write(tmp_path, TINY), "repeat=5", "--out", target)
+        assert ended.returncode == 2
+        assert str(target) in ended.stderr
+        assert "read-only" in ended.stderr
+        assert "Traceback" not in ended.stderr
+    assert len(fd.load(out).runs) == 2
+
+
+def test_secrets_of_the_environment_stay_out_of_the_folder(tmp_path: Path):
+    env = {**os.environ, "MY_API_TOKEN": "sentinel-7f3a", "AWS_SECRET": "sentinel-7f3a"}
+    ended = funcdl("run", write(tmp_path, TINY), "--out", tmp_path / "out", env=env)
+    assert ended.returncode == 0, ended.stderr
+    for path in (tmp_path / "out").rglob("*"):
+        assert path.is_dir() or b"sentinel-7f3a" not in path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"PYTHONHASHSEED": "1"}, {"LANG": "C", "LC_ALL": "C"}, {"TZ": "Asia/Tokyo"}, {"HOME": ""}],
+    ids=str,
+)
+def test_the_surroundings_do_not_change_a_study(
+    tiny: Path, tmp_path: Path, changes: dict[str, str]
+):
+    """The finished study is found finished: identities depend on nothing around the process."""
+    place = tmp_path / "with space é"
+    place.mkdir()
+    out = shutil.copytree(tiny, place / "out")
+    env = {**os.environ, **changes}
+    ended = funcdl("run", write(place, TINY), "--out", "out", env=env, cwd=place)
+    assert ended.returncode == 0, ended.stderr
+    assert (out / "events.jsonl").read_bytes() == (tiny / "events.jsonl").read_bytes()
