@@ -6,7 +6,7 @@ An optimizer is any function that returns an optax transformation. Its arguments
 are traced: a search over them compiles nothing twice. What a closure or `partial` has fixed is a
 part of the method, so changing it runs that method again, and no other.
 
-What came out: test accuracy, with 95% intervals over 5 seeds; half a minute on two cores.
+What came out: test accuracy, with 95% intervals over 5 seeds; 20 seconds on two cores.
 
     adamw         0.977 [0.973, 0.982]
     signum        0.965 [0.962, 0.968]

@@ -127,3 +127,11 @@ def test_integer_targets_are_numbers_too():
 def test_shapes_that_would_broadcast_are_refused(outputs, targets):
     with pytest.raises(ValueError, match="allowed are"):
         regression.squared_error(jnp.zeros(outputs), jnp.zeros(targets))
+
+
+@pytest.mark.parametrize("logits", [(4,), (4, 1, 3), (3, 3)])
+def test_logits_that_are_no_row_per_label_are_refused(logits):
+    """Four logits for four labels would be read as one row of four classes."""
+    for metric in classification.METRICS.values():
+        with pytest.raises(ValueError, match=r"allowed are \[batch, k\] and \[batch\]"):
+            metric(jnp.zeros(logits), jnp.arange(4) % 2)

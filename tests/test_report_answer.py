@@ -13,7 +13,7 @@ from csv import DictReader
 import numpy as np
 import pandas as pd
 import pytest
-from report_frames import KEY, quickstart
+from tests.report_frames import KEY, quickstart
 from scipy import stats as scipy_stats
 
 from funcdl.report.answer import answer

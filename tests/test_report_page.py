@@ -14,7 +14,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from report_frames import quickstart
+from tests.report_frames import quickstart
 from rich.console import Console
 
 from funcdl.errors import StoreError

@@ -16,7 +16,7 @@ from funcdl.execute.programs import Program, as_scalars, batches
 from funcdl.train.streams import stream_keys
 from funcdl.types import Curve, Dataset, Split, State
 
-FIRST_CUT = 64  # steps before the speed of a program is known
+FIRST_CUT = 16  # steps before the speed of a program is known
 CUT_SECONDS = 1.0  # how long a worker is out of reach
 
 

@@ -49,6 +49,7 @@ def accuracy(logits: Array, labels: Array) -> Array:
     >>> accuracy(jnp.array([[0.0, 2.0], [3.0, 1.0]]), jnp.array([1, 1])).tolist()
     [1.0, 0.0]
     """
+    _check_shapes(logits, labels)
     return (jnp.argmax(logits, axis=-1) == labels).astype(jnp.float32)
 
 
@@ -73,14 +74,19 @@ def _wide(logits: Array) -> Array:
 
 
 def _is_label(logits: Array, labels: Array) -> Array:
-    """bool `[batch, k]`, true at each example's label.
+    """bool `[batch, k]`, true at each example's label."""
+    _check_shapes(logits, labels)
+    return jnp.arange(logits.shape[-1])[None, :] == labels[:, None]
+
+
+def _check_shapes(logits: Array, labels: Array) -> None:
+    """Logits `[batch]` would be read as one row of classes, `[batch, time, k]` as something else.
 
     Raises:
-      ValueError: if the shapes do not fit; logits `[batch]` would be read as one row of classes.
+      ValueError: if the shapes do not fit.
     """
     if logits.ndim != 2 or logits.shape[:1] != labels.shape:
         raise ValueError(
             f"logits have shape {list(logits.shape)} and labels {list(labels.shape)}; "
             "allowed are [batch, k] and [batch]"
         )
-    return jnp.arange(logits.shape[-1])[None, :] == labels[:, None]

@@ -17,7 +17,8 @@ def code_digest() -> str:
     root = Path(funcdl.__file__).parent
     files = sorted(path for room in ROOMS for path in (root / room).rglob("*.py"))
     total = hashlib.sha256()
-    for path in [root / "types.py", *files, root / "execute" / "runner.py"]:
+    single = [root / "types.py", root / "execute" / "programs.py", root / "execute" / "runner.py"]
+    for path in [*single, *files]:
         total.update(path.relative_to(root).as_posix().encode() + b"\0")
         total.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return total.hexdigest()

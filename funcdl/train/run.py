@@ -90,7 +90,7 @@ def make_train(
     def step(state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split) -> State:
         n = jax.tree.leaves(data.inputs)[0].shape[0]
         chosen = indices(keys["order"], state.step, n=n, batch_size=batch_size)
-        batch = jax.tree.map(lambda x: x[chosen], data)
+        batch = jax.tree.map(lambda x: jnp.asarray(x)[chosen], data)
         params, others = state.variables["params"], _without_params(state.variables)
         key = jax.random.fold_in(keys["dropout"], state.step)
         loss, grads, others_after = gradient(params, others, batch, key)

@@ -1,0 +1,262 @@
+"""Which runs are due, which trial is chosen, which points are tried, who takes which job."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import qmc
+
+from funcdl.config import Study, expand
+from funcdl.config.spaces import Distribution
+from funcdl.errors import StudyError
+from funcdl.execute.messages import Job
+from funcdl.execute.queue import LOAD_SECONDS, Queue
+from funcdl.plan.contest import Contest, Outcome, Run, chosen, due, most
+from funcdl.plan.samplers import points
+from funcdl.plan.study import make_plan
+from funcdl.train.streams import STREAMS
+
+
+def contest(trials: int = 3, tune_repeats: int = 1, repeats: int = 2, maximise: bool = True):
+    def make(phase, trial, repeat, streams):
+        return Run(f"{phase}-{trial}-{repeat}", phase, trial, repeat, streams, {"x": trial})
+
+    vary = ("init", "order")
+    return Contest("", "m", {}, trials, tune_repeats, repeats, vary, maximise, make)
+
+
+def outcomes(*scores: tuple[str, float | None, float | None]) -> dict[str, Outcome]:
+    return {f"tune-{i}-0": Outcome(*score) for i, score in enumerate(scores)}
+
+
+def ok(score: float, loss: float = 1.0) -> tuple[str, float, float]:
+    return "ok", score, loss
+
+
+DIVERGED = ("diverged", None, None)
+FAILED = ("failed", None, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "maximise", "best"),
+    [
+        ((ok(0.1), ok(0.3), ok(0.2)), True, 1),
+        ((ok(0.1), ok(0.3), ok(0.2)), False, 0),
+        ((ok(0.3, 2.0), ok(0.3, 1.0), ok(0.3, 1.5)), True, 1),
+        ((ok(0.3), ok(0.3), ok(0.3)), True, 0),
+        ((DIVERGED, ok(0.01), DIVERGED), True, 1),
+        ((DIVERGED, ok(99.0), DIVERGED), False, 1),
+        ((FAILED, DIVERGED, FAILED), True, 1),
+        ((DIVERGED, DIVERGED, DIVERGED), True, 0),
+        ((FAILED, FAILED, FAILED), True, None),
+    ],
+)
+def test_the_best_trial_on_validation_is_chosen(found, maximise, best):
+    one = contest(maximise=maximise)
+    assert chosen(one, outcomes(*found)) == best
+    measured = [run for run in due(one, outcomes(*found)) if run.phase == "measure"]
+    assert [run.trial for run in measured] == ([best] * 2 if best is not None else [])
+
+
+def test_a_trial_is_judged_by_the_mean_over_its_repeats():
+    one = contest(trials=2, tune_repeats=2)
+    scores = {(0, 0): 0.9, (0, 1): 0.1, (1, 0): 0.6, (1, 1): 0.6}
+    found = {f"tune-{t}-{r}": Outcome("ok", s, 1.0) for (t, r), s in scores.items()}
+    assert chosen(one, found) == 1
+    found["tune-1-1"] = Outcome("diverged", None, None)
+    assert chosen(one, found) == 0
+
+
+def test_measuring_waits_for_all_of_tuning():
+    one = contest()
+    found = outcomes(ok(0.1), ok(0.3))
+    assert {run.phase for run in due(one, found)} == {"tune"}
+    assert len(due(one, found)) == 3
+    assert most(one) == 3 + 2
+
+
+def test_a_method_with_nothing_to_search_is_measured_at_once():
+    one = contest(trials=1)
+    assert [run.phase for run in due(one, {})] == ["measure", "measure"]
+    assert most(one) == 2
+
+
+def test_streams_that_do_not_vary_stay_at_the_first_repeat():
+    runs = due(contest(trials=1, repeats=3), {})
+    assert [run.streams["init"] for run in runs] == [0, 1, 2]
+    assert [run.streams["dropout"] for run in runs] == [0, 0, 0]
+    assert set(runs[0].streams) == set(STREAMS)
+
+
+def log(low: float, high: float) -> Distribution:
+    study = Study(
+        task="classification",
+        data="digits",
+        model="mlp",
+        optimizer="sgd",
+        tune={"optimizer.learning_rate": {"log_uniform": [low, high]}},
+    )
+    return expand(study).methods[0].space["optimizer.learning_rate"]
+
+
+def uniform() -> Distribution:
+    study = Study(
+        task="classification",
+        data="digits",
+        model="mlp",
+        optimizer="sgd",
+        tune={"optimizer.learning_rate": {"uniform": [1e-9, 1.0]}},
+    )
+    return expand(study).methods[0].space["optimizer.learning_rate"]
+
+
+@pytest.mark.parametrize("sampler", ["random", "halton", "sobol"])
+def test_more_trials_keep_the_earlier_ones(sampler: str):
+    space = {"a": log(1e-4, 1.0), "b": uniform()}
+    few, many = points(space, sampler, 8, 3), points(space, sampler, 16, 3)
+    assert many[:8] == few
+    assert few != points(space, sampler, 8, 4)
+    values = np.array([[p["a"], p["b"]] for p in many])
+    assert ((values[:, 0] >= 1e-4) & (values[:, 0] <= 1)).all()
+
+
+def test_halton_is_scipys_on_a_logarithmic_axis():
+    found = [p["a"] for p in points({"a": log(1e-4, 1.0)}, "halton", 8, 0)]
+    cube = qmc.Halton(1, scramble=True, rng=0).random(8)[:, 0]
+    np.testing.assert_allclose(np.log10(found), -4 + 4 * cube, rtol=1e-12)
+
+
+def test_halton_covers_more_evenly_than_chance():
+    space = {"a": log(1e-4, 1.0)}
+
+    def gap(sampler: str, seed: int) -> float:
+        logs = sorted(math.log(p["a"]) for p in points(space, sampler, 8, seed))
+        return max(b - a for a, b in itertools.pairwise(logs))
+
+    even = np.mean([gap("halton", seed) for seed in range(30)])
+    assert even < 0.75 * np.mean([gap("random", seed) for seed in range(30)])
+
+
+def test_a_grid_has_both_edges_and_fits_its_budget():
+    space = {"a": log(1e-4, 1.0), "b": uniform()}
+    found = points(space, "grid", 9, 0)
+    assert len(found) == 9
+    assert sorted({p["a"] for p in found}) == pytest.approx([1e-4, 1e-2, 1.0])
+
+
+def study(**changes) -> Study:
+    keys = {
+        "task": "classification",
+        "data": "digits",
+        "model": {"name": "mlp", "hidden": [8]},
+        "train": {"steps": 10},
+        "compare": {"optimizer": ["sgd", "adam"]},
+        "tune": {"optimizer.learning_rate": {"log_uniform": [1e-3, 1.0]}, "trials": 2},
+        "repeat": 2,
+    }
+    return Study(**{**keys, **changes})
+
+
+def ids(one: Study) -> set[str]:
+    """All tuning runs, and the measuring runs of every trial, of a study."""
+    plan = make_plan(one, expand(one))
+    found = set()
+    for c in plan.contests:
+        found |= {run.id for run in due(c, {})}
+        found |= {
+            c.make("measure", t, r, dict.fromkeys(STREAMS, r)).id
+            for t in range(c.trials)
+            for r in range(c.repeats)
+        }
+    return found
+
+
+def test_growing_a_study_keeps_the_identity_of_every_run():
+    small = ids(study())
+    assert small < ids(study(repeat=3))
+    assert small < ids(study(compare={"optimizer": ["sgd", "adam", "lion"]}))
+    tune = {"optimizer.learning_rate": {"log_uniform": [1e-3, 1.0]}, "trials": 4}
+    assert small < ids(study(tune=tune))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seed": 1},
+        {"train": {"steps": 11}},
+        {"model": {"name": "mlp", "hidden": [9]}},
+        {"data": {"name": "digits", "split": {"seed": 1}}},
+        {"task": {"name": "classification", "label_smoothing": 0.1}},
+    ],
+    ids=str,
+)
+def test_what_determines_a_run_is_in_its_identity(changes):
+    assert not ids(study()) & ids(study(**changes))
+
+
+def test_what_does_not_determine_a_run_is_not():
+    named = {"optimizer": [{"name": "sgd", "label": "plain"}, "adam"]}
+    assert ids(study()) == ids(study(name="other", compare=named, margin=0.1, contrasts=None))
+    spelled = {"name": "mlp", "hidden": [8], "activation": "relu", "dropout": 0.0}
+    assert ids(study()) == ids(study(model=spelled))
+
+
+def test_programs_are_counted():
+    one = study()
+    assert len(make_plan(one, expand(one)).programs) == 2
+    wide = study(
+        compare={"model": [{"name": "mlp", "hidden": [w]} for w in (4, 5, 6)]}, optimizer="sgd"
+    )
+    assert len(make_plan(wide, expand(wide)).programs) == 3
+    decays = study(compare={"optimizer.weight_decay": [0.1, 0.2]}, optimizer="adamw")
+    assert len(make_plan(decays, expand(decays)).programs) == 1
+
+
+def test_data_that_do_not_fit_are_refused_before_anything_runs():
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(60, 4)).astype(np.float32)
+    for labels, word in ((np.full(60, -1), "-1"), (rng.integers(0, 3, 60).astype(float), "float")):
+        one = study(data=(inputs, labels))
+        with pytest.raises(StudyError, match=word):
+            make_plan(one, expand(one))
+    spoiled = inputs.copy()
+    spoiled[7, 2] = np.nan
+    one = study(data=(spoiled, rng.integers(0, 3, 60)))
+    with pytest.raises(StudyError, match="7"):
+        make_plan(one, expand(one))
+    one = study(data=(inputs, rng.integers(0, 3, 60)), train={"steps": 1, "batch_size": 61})
+    with pytest.raises(StudyError, match=r"train\.batch_size: 61 given.*allowed 1 to 36"):
+        make_plan(one, expand(one))
+
+
+def job(program: str, name: str) -> Job:
+    return Job(name, program, None, {}, "", 0, "tune", {}, 1, 1, False, ("", "max", "final"))
+
+
+def test_a_worker_stays_with_its_program():
+    queue = Queue()
+    for i in range(2):
+        queue.put(job("p", f"p{i}"))
+        queue.put(job("q", f"q{i}"))
+    assert queue.take(1).id == "p0"  # type: ignore[union-attr]
+    assert queue.take(2).id == "q0"  # type: ignore[union-attr]
+    assert queue.take(2).id == "q1"  # type: ignore[union-attr]
+    assert queue.take(2) is None, "p is being compiled by another worker"
+    queue.compiled("p")
+    assert queue.take(2) is None, "what is left of p is not worth loading it"
+    queue.took("p", 10 * LOAD_SECONDS)
+    assert queue.take(2).id == "p1"  # type: ignore[union-attr]
+    assert len(queue) == 0
+
+
+def test_a_lost_workers_program_is_free_again():
+    queue = Queue()
+    queue.put(job("p", "p0"))
+    queue.put(job("p", "p1"))
+    lost = queue.take(1)
+    assert lost is not None
+    assert queue.take(2) is None
+    queue.lost(1)
+    queue.put(lost, first=True)
+    assert queue.take(2).id == "p0"  # type: ignore[union-attr]
