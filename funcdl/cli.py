@@ -10,6 +10,8 @@ import json
 import os
 import shlex
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -69,7 +71,7 @@ def run(
         print(f"{error}; run the same command again to go on", file=sys.stderr)
         raise typer.Exit(128 + error.signum) from None
     _show(results)
-    raise typer.Exit(exit_status(results.runs["status"].value_counts().to_dict()))
+    raise typer.Exit(exit_status(Counter(results.runs["status"])))
 
 
 @app.command()
@@ -112,7 +114,7 @@ def report(folder: Folder) -> None:
     _show(api.report(folder))
 
 
-def exit_status(counts: dict[str, int]) -> int:
+def exit_status(counts: Mapping[str, int]) -> int:
     """The exit status of a study from its runs' statuses.
 
     >>> exit_status({"ok": 100, "diverged": 3}), exit_status({"diverged": 8}), exit_status({"failed": 1})

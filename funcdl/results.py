@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +40,10 @@ class Results:
         `diverged_at`, `digest` (SHA-256 of the final parameters), `parameters`, `program`,
         `environment`, `seconds`, and one per metric, such as `test/accuracy`.
         """
-        return runs_frame(self._rows)
+        frame = runs_frame(self._rows)
+        asked = (self.question.selected_by, self.question.metric)
+        missing = [name for name in asked if name not in frame]  # where no run got that far
+        return frame.assign(**dict.fromkeys(missing, math.nan))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:

@@ -50,16 +50,16 @@ def test_digits_equal_scikit_learn_used_directly():
     flat = {name: getattr(data, name).inputs.reshape(-1, 64) for name in ("train", "test")}
     labels = data.test.targets
     found = fit_baseline(
-        {"name": "random_forest", "n_estimators": 20}, data, CLASSIFICATION, seed=7
+        {"name": "random_forest", "n_estimators": 5}, data, CLASSIFICATION, seed=7
     )["test"]
-    forest = RandomForestClassifier(20, random_state=7).fit(flat["train"], data.train.targets)
+    forest = RandomForestClassifier(5, random_state=7).fit(flat["train"], data.train.targets)
     p = forest.predict_proba(flat["test"])
     assert found["accuracy"].mean() == pytest.approx((p.argmax(1) == labels).mean())
     assert found["loss"].mean() == pytest.approx(reference.log_loss(labels, p), rel=1e-5)
     assert (p[np.arange(len(p)), labels] == 0).any()  # the cut at 2.2e-16 was needed
     brier = ((p - np.eye(10)[labels]) ** 2).sum(1)
     np.testing.assert_allclose(found["brier"], brier, atol=1e-6)
-    assert found["accuracy"].mean() > 0.9
+    assert found["accuracy"].mean() > 0.8
 
 
 def test_the_seed_is_the_random_state():

@@ -13,11 +13,11 @@ from csv import DictReader
 import numpy as np
 import pandas as pd
 import pytest
-from tests.report_frames import KEY, quickstart
 from scipy import stats as scipy_stats
 
 from funcdl.report.answer import answer
 from funcdl.report.csvfile import csv
+from tests.report_frames import KEY, quickstart
 
 METRIC = "test/accuracy"
 

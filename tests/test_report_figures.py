@@ -10,7 +10,6 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pandas as pd
 import pytest
-from tests.report_frames import KEY, quickstart
 from scipy import stats as scipy_stats
 
 from funcdl.report.answer import answer
@@ -19,6 +18,7 @@ from funcdl.report.figures.gallery import drawings
 from funcdl.report.figures.palette import DARK, LIGHT, looks
 from funcdl.report.figures.svg import svg
 from funcdl.report.record import records
+from tests.report_frames import KEY, quickstart
 
 XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink" '
 

@@ -14,12 +14,12 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from tests.report_frames import quickstart
 from rich.console import Console
 
 from funcdl.errors import StoreError
 from funcdl.report import show, write
 from funcdl.report.answer import answer
+from tests.report_frames import quickstart
 
 HOSTILE = [
     "<script>document.title='owned'</script>",

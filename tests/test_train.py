@@ -32,7 +32,7 @@ def train_of(model="mlp", optimizer="adam", **options) -> Train:
     )
 
 
-def numbers(rate: float = 1e-2, **others: float) -> dict[str, np.ndarray]:
+def numbers(rate: float = 1e-2, **others: float) -> dict[str, np.float32]:
     defaults = {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "eps_root": 0.0}
     hyper = {f"optimizer.{k}": v for k, v in {**defaults, **others, "learning_rate": rate}.items()}
     return {k: np.float32(v) for k, v in {**hyper, "train.steps": 100}.items()}

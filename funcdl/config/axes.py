@@ -43,7 +43,8 @@ def read_axes(node: Node | None, problems: list[Problem], notes: list[str]) -> l
         return []
     axes = []
     for name, axis in node.value.items():
-        if isinstance(axis.value, list):
+        listed = isinstance(axis.value, list)
+        if listed:
             values = _listed(name, axis, problems)
         elif is_mapping(axis):
             values = _bundles(axis, problems)
@@ -54,7 +55,8 @@ def read_axes(node: Node | None, problems: list[Problem], notes: list[str]) -> l
         values = [v for v in values if fit_label(v.label, v.node, problems)]
         if not values and not axis.value:
             problems.append(axis.problem("no values, so there is nothing to run"))
-        axes.append(Axis(name, _distinct(name, values, notes)))
+        # Bundles may set the same and still differ in what `tune` searches under their labels.
+        axes.append(Axis(name, _distinct(name, values, notes) if listed else tuple(values)))
     return axes
 
 

@@ -185,8 +185,9 @@ def _seen_by_all(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _checked(made: Any, factory: str | Callable[..., Any]) -> Any:
     if not (callable(getattr(made, "init", None)) and callable(getattr(made, "update", None))):
+        name = getattr(factory, "__name__", type(factory).__name__)
         raise FuncdlError(
-            f"the optimizer {factory!r} returned {type(made).__name__}; it must return an "
+            f"the optimizer {name} returned {type(made).__name__}; it must return an "
             "optax.GradientTransformation, such as optax.sgd(learning_rate)"
         )
     return made

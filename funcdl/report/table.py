@@ -85,7 +85,7 @@ def _row(question: Question, measured: list[Record], tuning: list[Record]) -> Re
         "trials": len(trials),
         "trials_diverged": len(lost),
         "seconds": mean_interval(_values(finished, "seconds")).mean,
-        "reason": _reason(status, found, len(measured)),
+        "reason": _reason(status, found, measured, tuning),
     }
 
 
@@ -103,22 +103,25 @@ def _rank(rows: list[Record], question: Question) -> None:
 
 def _status(measured: list[Record], tuning: list[Record], finished: int) -> str:
     if not measured:
-        lost = bool(tuning) and all(run["status"] == "diverged" for run in tuning)
-        return "diverged" if lost else "not measured"
+        ends = {run["status"] for run in tuning}
+        return ends.pop() if ends in ({"diverged"}, {"failed"}) else "not measured"
     diverged = any(run["status"] == "diverged" for run in measured)
     if finished:
         return "partly diverged" if diverged else "ok"
     return "diverged" if diverged else "failed"
 
 
-def _reason(status: str, found: Interval, measured: int) -> str:
+def _reason(status: str, found: Interval, measured: list[Record], tuning: list[Record]) -> str:
+    what = "every measured repeat" if measured else "every tuning trial"
     if status == "ok":
         return found.reason
     if status == "partly diverged":
-        return f"the mean is that of the {found.n} of {measured} repeats that did not diverge"
+        return f"the mean is that of the {found.n} of {len(measured)} repeats that did not diverge"
     if status == "diverged":
-        return "every measured repeat diverged" if measured else "every tuning trial diverged"
-    return "every measured repeat failed" if status == "failed" else "no repeat measured yet"
+        return f"{what} diverged"
+    if status == "failed":
+        return f"{what} failed: {(measured or tuning)[0].get('reason') or 'see events.jsonl'}"
+    return "no repeat measured yet"
 
 
 def _values(runs: list[Record], column: str) -> list[float]:

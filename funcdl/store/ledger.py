@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from funcdl.store.parts import read_rows, replace_rows, write_part
-from funcdl.store.row import LABELS, Row, to_table
+from funcdl.store.row import LABELS, Row, in_order, to_table
 
 COMMIT_SECONDS = 1.0  # what a power cut may cost: a second's worth of finished runs
 
@@ -96,6 +96,7 @@ class Ledger:
         left = _rows(table, rest)
         left = left.set_column(left.column_names.index("current"), "current", _flags(False, left))
         result = pa.concat_tables([settled, left]).combine_chunks()
+        result = result.select(in_order(result.column_names))
         if not (len(self._tables) == 1 and result.equals(table)):
             replace_rows(self.folder, result)
         self._tables = [result]

@@ -102,6 +102,13 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
     return pa.table(columns)
 
 
+def in_order(columns: Sequence[str]) -> list[str]:
+    """Columns as `to_table` has them: whatever came first on disk, a finished study looks the same."""
+    kinds = ("curve.", "examples.")
+    others = sorted(set(columns) - set(_TYPES), key=lambda n: (n.startswith(kinds), n))
+    return [*(name for name in _TYPES if name in columns), *others]
+
+
 def _names(mappings: Any) -> list[str]:
     return sorted({name for mapping in mappings for name in mapping})
 
