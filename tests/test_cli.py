@@ -232,3 +232,19 @@ def test_the_surroundings_do_not_change_a_study(
     ended = funcdl("run", write(place, TINY), "--out", "out", env=env, cwd=place)
     assert ended.returncode == 0, ended.stderr
     assert (out / "events.jsonl").read_bytes() == (tiny / "events.jsonl").read_bytes()
+
+
+def test_a_method_that_fails_is_told_and_the_others_complete(tmp_path: Path):
+    """Three heads do not divide a width of 64, which only the model itself knows."""
+    text = TINY.replace("model: logistic", "").replace(
+        "repeat: 2", "repeat: 2\ncompare: {model: [logistic, {name: transformer, heads: 3}]}"
+    )
+    ended = funcdl("run", write(tmp_path, text), "--out", tmp_path / "out")
+    assert ended.returncode == 1
+    assert "failed" in ended.stdout
+    assert "heads" in ended.stdout
+    statuses = fd.load(tmp_path / "out").runs.groupby("method")["status"].unique()
+    assert {k: list(v) for k, v in statuses.items()} == {
+        "logistic": ["ok"],
+        "transformer": ["failed"],
+    }

@@ -19,7 +19,7 @@ def comparisons(question: Question, runs: pd.DataFrame) -> pd.DataFrame:
     """Test the question's contrasts on the repeats that both methods share.
 
     Columns: `block`, `a`, `b`, `n` (common repeats), `difference` (mean of a - b), `low`, `high`,
-    `t`, `p`, `p_holm` (Holm over all contrasts of the study), `verdict` (of a: better, worse,
+    `t`, `p`, `p_holm` (Holm over the contrasts of the block), `verdict` (of a: better, worse,
     equivalent, undecided or refused), `reason` of a refusal, and `population`: what the
     verdict speaks of.
 
@@ -38,13 +38,24 @@ def comparisons(question: Question, runs: pd.DataFrame) -> pd.DataFrame:
         _compare(question, a, b, groups.get((block, a), {}), groups.get((block, b), {}))
         for block, a, b in question.contrasts
     ]
-    adjusted = holm([one.p for one in found])
+    blocks = [block for block, _, _ in question.contrasts]
+    adjusted = _by_block(blocks, [one.p for one in found])
     rows = [
         (*contrast, *one[:6], p_holm, _verdict(question, one, p_holm), one.reason, POPULATION)
         for contrast, one, p_holm in zip(question.contrasts, found, adjusted, strict=True)
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"n": "Int64"} | dict.fromkeys(DECIMAL, "float64"))
+
+
+def _by_block(blocks: list[str], p: list[float | None]) -> list[float | None]:
+    """Holm within each block: a block is a question of its own, with its own sentence."""
+    adjusted: list[float | None] = [None] * len(p)
+    for block in dict.fromkeys(blocks):
+        places = [i for i, other in enumerate(blocks) if other == block]
+        for place, value in zip(places, holm([p[i] for i in places]), strict=True):
+            adjusted[place] = value
+    return adjusted
 
 
 def _verdict(question: Question, found: Paired, p_holm: float | None) -> str:

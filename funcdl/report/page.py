@@ -63,7 +63,6 @@ def page(question: Question, answer: Answer, runs: pd.DataFrame, metrics: pd.Dat
         measured=[nothing | run for run in every if run["phase"] == "measure"],
         spaces=_spaces(question),
         symbols=SYMBOLS,
-        family=len(answer.comparisons),
         level=f"{100 * (1 - question.alpha):g} %",
         palettes={"light": LIGHT, "dark": DARK},
     )

@@ -18,7 +18,7 @@ class Question(NamedTuple):
     selected_by: what picked the best trial and is drawn over time, such as "validation/accuracy".
     mode: "max" where larger is better, "min" where smaller is; for both metrics.
     methods: (block, label) in the order of the config.
-    contrasts: (block, a, b), the pairs to test; all of them are one family.
+    contrasts: (block, a, b), the pairs to test; those of a block are one family.
     blocks: labels of the blocks; the empty label alone when the study has none.
     alpha: the family's error rate; intervals have the level 1 - alpha.
     margin: the largest difference that does not matter, or None.

@@ -73,9 +73,7 @@ def _block(console: Console, question: Question, answer: Answer, block: str) -> 
         lines = [Text(""), *map(_line, pairs)] if pairs else []
     else:
         lines = _counts(square) if len(rows) > SQUARE else []
-        lines.append(
-            Text(_legend(question, len(comparisons), pairs, len(rows) <= SQUARE), style="dim")
-        )
+        lines.append(Text(_legend(question, pairs, len(rows) <= SQUARE), style="dim"))
     for line in lines:
         _print(console, line)
 
@@ -145,12 +143,12 @@ def _line(pair: Record) -> Text:
     return text.append(f"p {p_value(pair['p_holm'])} (Holm), n {pair['n']}")
 
 
-def _legend(question: Question, tests: int, pairs: list[Record], square: bool) -> str:
+def _legend(question: Question, pairs: list[Record], square: bool) -> str:
     seen = {pair["verdict"] for pair in pairs}
     seen |= {"better", "worse"} if seen & {"better", "worse"} else set()
     marks = ", ".join(f"{SYMBOLS[word]} {WORDS[word]}" for word in SYMBOLS if word in seen)
     marks = f"{marks} the column's method  " if square else ""
-    return f"{marks}(paired t, Holm over {count(tests, 'test')}, alpha {question.alpha:g})"
+    return f"{marks}(paired t, Holm over {count(len(pairs), 'test')}, alpha {question.alpha:g})"
 
 
 def _width(columns: Sequence[Column]) -> int:

@@ -1,0 +1,57 @@
+"""Every config of the project loads, and runs."""
+
+from pathlib import Path
+
+import pytest
+
+import funcdl as fd
+from funcdl.config import expand, load
+from tests.study_tools import funcdl
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").rglob("*.yaml"))
+QUICKLY = {
+    "quickstart": ["train.steps=20", "train.eval_every=10", "tune.trials=2", "repeat=2"],
+    "few_labels": ["--variant", "quick"],
+}
+
+
+def test_every_config_is_run_by_a_test():
+    assert {path.stem for path in CONFIGS} == set(QUICKLY)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_loads_with_all_its_variants(path: Path):
+    study = load(path)
+    for variant in (None, *(study.variants or {})):
+        assert expand(load(path, variant=variant)).methods
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_says_what_it_asks_and_how_it_is_run(path: Path):
+    head = path.read_text().partition("name:")[0]
+    assert "?" in head
+    assert "funcdl run configs/" in head
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_runs(path: Path, tmp_path: Path):
+    ended = funcdl("run", path, *QUICKLY[path.stem], "--out", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    results = fd.load(tmp_path / "out")
+    assert set(results.runs["status"]) == {"ok"}
+    assert results.table["n"].min() >= 2
+    assert results.table["mean"].between(0.05, 1).all()
+
+
+@pytest.mark.slow
+def test_the_quickstart_says_what_the_readme_says(tmp_path: Path):
+    """Orders of models hold on any machine, last digits need not."""
+    (path,) = [path for path in CONFIGS if path.stem == "quickstart"]
+    ended = funcdl("run", path, "--out", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    results = fd.load(tmp_path / "out")
+    assert len(results.runs) == 117
+    assert len(results.comparisons) == 36
+    means = results.table.set_index("method")["mean"]
+    assert means["cnn/adamw"] > means["logistic/adamw"]
+    assert means.min() > 0.9
