@@ -122,17 +122,24 @@ class Crew:
                 heard.append((member, None))
         return heard
 
-    def stop(self, seconds: float) -> None:
-        """Asks all to save and end; after some seconds they are ended."""
+    def stop(self, seconds: float) -> list[tuple[Member, Any]]:
+        """Asks all to save and end; after some seconds they are ended.
+
+        Returns:
+            What members said on their way out: a run may end just now.
+        """
         for member in self.members:
             member.say(Stop())
         until = time.monotonic() + seconds
-        for member in self.members:
-            while member.process.poll() is None and time.monotonic() < until:
-                with contextlib.suppress(EOFError):
-                    while member.connection.poll(0.05):
-                        member.connection.recv_bytes()
+        heard: list[tuple[Member, Any]] = []
+        while self.members and time.monotonic() < until:
+            for member, message in self.poll(0.05):
+                if message is None:
+                    self.dismiss(member)
+                else:
+                    heard.append((member, message))
         self.close()
+        return heard
 
     def close(self) -> None:
         """Ends all processes at once; nobody is left behind."""

@@ -102,7 +102,8 @@ class Supervisor:
                 self.observe(self.status(crew))
                 if interruption.signum is not None:
                     log_event(self.folder, "interrupted", signal=interruption.signum)
-                    crew.stop(GOODBYE)
+                    for member, message in crew.stop(GOODBYE):
+                        self._take(crew, member, message)
                     raise Interrupted(interruption.signum)
             return self.status(crew)
         finally:

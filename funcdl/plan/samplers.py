@@ -26,7 +26,7 @@ def points(space: Space, sampler: str, trials: int, seed: int) -> list[Point]:
 
     Args:
         space: tuned key -> distribution; an empty space has one point, the method as it is.
-        sampler: a name in `funcdl.plan.SAMPLERS`.
+        sampler: a name in `funcdl.config.samplers.SAMPLERS`.
         trials: how many points; a grid may have fewer, an equal point is kept once.
         seed: the study's seed.
 
