@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from funcdl.api import run
-    from funcdl.config import Study, versioned
+    from funcdl.config import Study, load_study, versioned
     from funcdl.data.arrays import arrays
     from funcdl.errors import DataError, FuncdlError, StoreError, StudyError
     from funcdl.models.adapt import from_functions, from_linen, from_nnx
@@ -27,7 +27,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "funcdl.api": ("run",),
-    "funcdl.config": ("Study", "versioned"),
+    "funcdl.config": ("Study", "load_study", "versioned"),
     "funcdl.data.arrays": ("arrays",),
     "funcdl.errors": ("DataError", "FuncdlError", "StoreError", "StudyError"),
     "funcdl.models.adapt": ("from_functions", "from_linen", "from_nnx"),
@@ -57,6 +57,7 @@ __all__ = [
     "from_linen",
     "from_nnx",
     "load",
+    "load_study",
     "make_train",
     "run",
     "stream_keys",

@@ -11,6 +11,7 @@ from typing import Any
 
 from funcdl.config import Expansion, Study, expand
 from funcdl.config.write import to_yaml
+from funcdl.errors import StoreError
 from funcdl.execute.interrupt import Interruption
 from funcdl.execute.machine import worker_count
 from funcdl.execute.supervisor import Status, Supervisor
@@ -57,6 +58,11 @@ def run(
     """
     from funcdl.report import write
 
+    if not isinstance(study, Study):
+        raise TypeError(
+            f"fd.run takes a funcdl.Study, not {type(study).__name__}; make one with fd.Study(...), "
+            "or read a config file with fd.load_study(path)"
+        )
     if workers is not None and workers < 1:
         raise ValueError(f"workers={workers}; allowed are 1 and more")
     expansion = expand(study)
@@ -68,22 +74,26 @@ def run(
         for path in ledger.damaged:
             log_event(folder, "damaged rows set aside", path=path.name)
         supervisor = Supervisor(plan, folder, ledger, show)
-        changed = _describe(folder, study, question, plan)
         missing = supervisor.prepare()
         show(supervisor.status(None))
-        if missing:
-            log_event(folder, "started", missing=missing, workers=workers or "auto")
+        record = write_record(question, _facts(study, plan))
+        page = folder / "report" / "index.html"
+        if missing or not page.exists() or not _described(folder, question, record):
+            # The page is written last: while it is not there, there is something left to do.
+            page.unlink(missing_ok=True)
+            write_whole(folder / "study.yaml", question.config_text.encode())
+            write_json(folder / "plan.json", record)
             try:
-                supervisor.run(workers or worker_count(), checkpoint_every, interruption)
+                if missing:
+                    log_event(folder, "started", missing=missing, workers=workers or "auto")
+                    supervisor.run(workers or worker_count(), checkpoint_every, interruption)
             finally:
                 ledger.settle(supervisor.labels())
-            log_event(folder, "finished")
-        elif changed:
-            ledger.settle(supervisor.labels())
-        results = load(folder)
-        if missing or changed or not (folder / "report" / "index.html").exists():
+            if missing:
+                log_event(folder, "finished")
+            results = load(folder)
             write(folder, results.question, results.runs, results.metrics)
-    return results
+        return load(folder)
 
 
 def report(folder: str | os.PathLike[str]) -> Results:
@@ -125,25 +135,24 @@ def make_question(study: Study, expansion: Expansion, command: str) -> Question:
     )
 
 
-def _describe(folder: Path, study: Study, question: Question, plan: Plan) -> bool:
-    """Writes what the folder says of itself; False if it said just that already."""
-    facts = {
+def _facts(study: Study, plan: Plan) -> dict[str, Any]:
+    return {
         "seed": study.seed,
         "mode": MODE,
         "programs": list(plan.programs),
         "data": {digest: list(d.classes) for digest, d in plan.datasets.items()},
     }
-    record: dict[str, Any] = write_record(question, facts)
-    text = to_yaml(study).encode()
-    old = None
-    with contextlib.suppress(FileNotFoundError):
-        old = (folder / "study.yaml").read_bytes()
-    known = (folder / "plan.json").exists() and Folder(folder).read_json("plan.json")
-    if old == text and same(known, record):
+
+
+def _described(folder: Path, question: Question, record: dict[str, Any]) -> bool:
+    """Whether the folder says of itself just what it should."""
+    try:
+        text = (folder / "study.yaml").read_bytes()
+        return text == question.config_text.encode() and same(
+            Folder(folder).read_json("plan.json"), record
+        )
+    except (FileNotFoundError, StoreError):
         return False
-    write_whole(folder / "study.yaml", text)
-    write_json(folder / "plan.json", record)
-    return True
 
 
 def _command(study: Study, folder: Path) -> str:

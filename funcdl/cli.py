@@ -6,12 +6,13 @@ input, 3 when every run diverged, 128 + n after signal n.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,7 +83,7 @@ def plan(config: Config, overrides: Overrides = None, variant: Variant = None) -
     study = configs.load(config, overrides or (), variant)
     from funcdl.overview import describe  # after the config, so that its errors come at once
 
-    typer.echo(describe(study))
+    say(describe(study))
 
 
 @app.command(name="list")
@@ -95,7 +96,7 @@ def list_(
     """Show every name a config may use, with its arguments and defaults."""
     from funcdl.catalogue import listing
 
-    typer.echo(listing(kind))
+    say(listing(kind))
 
 
 @app.command()
@@ -103,7 +104,7 @@ def schema() -> None:
     """Print the JSON schema of a config, for editors."""
     from funcdl.config.schema import json_schema
 
-    typer.echo(json.dumps(json_schema(), indent=1))
+    say(json.dumps(json_schema(), indent=1))
 
 
 @app.command()
@@ -130,13 +131,22 @@ def main() -> None:
     try:
         app()
     except FuncdlError as error:
-        sys.stdout.flush()
         print(printable(str(error)), file=sys.stderr)
         sys.exit(BAD_INPUT)
+    except OSError as error:
+        print(f"{error.filename or 'standard output'}: {error.strerror}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+
+
+@contextlib.contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Lets whoever reads our output leave early, as `head` does; what was done is done."""
+    try:
+        yield
+        sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has left; Python must not complain when it closes it at exit.
+        # Python must not complain either when it closes its output at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(OK)
 
 
 def printable(text: str) -> str:
@@ -148,5 +158,12 @@ def _show(results: Any) -> None:
     from funcdl.report import show
     from funcdl.report.answer import answer
 
-    show(results.question, answer(results.question, results.runs))
-    typer.echo(f"\nReport: {results.folder / 'report' / 'index.html'}")
+    with reader_may_leave():
+        show(results.question, answer(results.question, results.runs))
+        print(f"\nReport: {results.folder / 'report' / 'index.html'}")
+
+
+def say(text: str) -> None:
+    """Prints to standard output."""
+    with reader_may_leave():
+        print(text)

@@ -26,8 +26,12 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        """One line: `file:line: key: message`, without the parts that are empty."""
-        return ": ".join(part for part in self if part)
+        """One line: `file:line: key: message`, without the parts that are empty.
+
+        Characters that are no text, such as a line break in a key, are shown as Python writes them.
+        """
+        line = ": ".join(part for part in self if part)
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class StudyError(FuncdlError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from funcdl.config import Study, expand
+from funcdl.config import Study, expand, problem_at
+from funcdl.errors import StudyError
 from funcdl.plan.contest import most
-from funcdl.plan.study import Plan, make_plan, work
+from funcdl.plan.study import Plan, make_plan
 
 
 def describe(study: Study) -> str:
@@ -22,7 +23,7 @@ def describe(study: Study) -> str:
     lines = [f"study {study.name}: {len(plan.contests)} methods, selected by {expansion.metric}"]
     lines += [f"  data {digest[:12]}: {_splits(d)}" for digest, d in plan.datasets.items()]
     rows = [("method", "trials", "repeats", "runs", "program", "parameters", "searched")]
-    rows += [_row(plan, position) for position in range(len(plan.contests))]
+    rows += [_row(study, plan, position) for position in range(len(plan.contests))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines += [
         "  "
@@ -35,34 +36,37 @@ def describe(study: Study) -> str:
     return "\n".join(lines)
 
 
-def _row(plan: Plan, position: int) -> tuple[str, ...]:
+def _row(study: Study, plan: Plan, position: int) -> tuple[str, ...]:
     contest, method = plan.contests[position], plan.methods[position]
     first = plan.trials[position][0]
     dataset = plan.datasets[first.data]
-    todo = work(method, first, dataset)
     label = f"{contest.block}: {contest.method}" if contest.block else contest.method
     searched = ", ".join(f"{key} {d.describe()}" for key, d in method.space.items()) or "nothing"
     trials = contest.trials if contest.trials > 1 else 0
-    parameters = "-" if todo.static is None else str(_parameters(todo, dataset))
+    try:
+        parameters = "-" if first.static is None else str(_parameters(first, dataset))
+    except Exception as error:  # what only the model itself knows, such as heads that do not fit
+        problem = f"{label} cannot be built: {error}".splitlines()[0]
+        raise StudyError([problem_at(study, "model", problem)]) from error
     return (
         label,
         str(trials),
         str(contest.repeats),
         str(most(contest)),
-        todo.program[:8] or "-",
+        first.program[:8] or "-",
         parameters,
         searched,
     )
 
 
-def _parameters(todo: Any, dataset: Any) -> int:
+def _parameters(trial: Any, dataset: Any) -> int:
     import jax
 
     from funcdl.train.assemble import assemble
     from funcdl.train.streams import stream_keys
 
-    train = assemble(todo.static, dataset)
-    state = jax.eval_shape(train.init, stream_keys(0, "tune", 0), todo.hyper, dataset.train)
+    train = assemble(trial.static, dataset)
+    state = jax.eval_shape(train.init, stream_keys(0, "tune", 0), trial.hyper, dataset.train)
     return sum(leaf.size for leaf in jax.tree.leaves(state.variables["params"]))
 
 

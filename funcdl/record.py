@@ -58,5 +58,11 @@ def _environment(folder: Folder, rows: pa.Table | None) -> dict[str, str]:
 
 
 def same(old: Any, new: dict[str, Any]) -> bool:
-    """Whether two contents of `plan.json` are equal once written."""
-    return old == json.loads(json.dumps(new))
+    """Whether two contents of `plan.json` say the same; how the study was started is no difference."""
+    return _lasting(old) == _lasting(json.loads(json.dumps(new)))
+
+
+def _lasting(record: Any) -> Any:
+    if not isinstance(record, dict) or not isinstance(record.get("question"), dict):
+        return record
+    return record | {"question": record["question"] | {"command": ""}}

@@ -2,16 +2,20 @@
 
 import itertools
 import math
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import qmc
 
+import funcdl
 from funcdl.config import Study, expand
 from funcdl.config.spaces import Distribution
 from funcdl.errors import StudyError
 from funcdl.execute.messages import Job
 from funcdl.execute.queue import LOAD_SECONDS, Queue
+from funcdl.plan.code import digest_of
 from funcdl.plan.contest import Contest, Outcome, Run, chosen, due, most
 from funcdl.plan.samplers import points
 from funcdl.plan.study import make_plan
@@ -260,3 +264,35 @@ def test_a_lost_workers_program_is_free_again():
     queue.lost(1)
     queue.put(lost, first=True)
     assert queue.take(2).id == "p0"  # type: ignore[union-attr]
+
+
+def test_every_room_that_decides_bits_is_in_the_code_digest(tmp_path: Path):
+    root = shutil.copytree(Path(funcdl.__file__).parent, tmp_path / "funcdl")
+    before = digest_of(root)
+    deciding = (
+        "types.py signatures/parameter.py models/mlp.py models/convolution.py tasks/regression.py "
+        "data/order.py optimizers/build.py metrics/classification.py baselines/fit.py train/run.py "
+        "plan/recipe.py execute/runner.py execute/programs.py execute/machine.py execute/baseline.py"
+    )
+    for name in deciding.split():
+        text = (root / name).read_text()
+        (root / name).write_text(text + "\n# changed\n")
+        assert digest_of(root) != before, name
+        (root / name).write_text(text)
+    (root / "report" / "page.py").write_text("")
+    assert digest_of(root) == before, "the report decides no bits"
+
+
+def test_what_xla_is_told_is_in_the_identity(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    plain = ids(study())
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=true")
+    assert not plain & ids(study())
+
+
+def test_a_tuned_batch_size_must_fit_accumulation():
+    tune = {"train.batch_size": {"choice": [8, 14]}, "trials": 2, "sampler": "grid"}
+    optimizer = {"name": "sgd", "learning_rate": 0.1}
+    one = study(tune=tune, compare=None, optimizer=optimizer, train={"steps": 10, "accumulate": 4})
+    with pytest.raises(StudyError, match=r"train\.accumulate: 4 given.* also 14"):
+        make_plan(one, expand(one))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import funcdl as fd
 from tests.clouds import linear, run
 
 
@@ -91,3 +92,86 @@ def test_nan_is_divergence_and_the_worst_result(faulty: pd.DataFrame):
 def test_a_worker_is_risked_three_times(faulty: pd.DataFrame):
     assert faulty.loc["dies", "lost"] == 3
     assert faulty.drop("dies")["lost"].isna().all()
+
+
+def test_a_worker_that_hangs_is_ended_and_its_run_failed(tmp_path, monkeypatch):
+    """The optimizer sleeps for ever while it is traced; the other method completes."""
+    import time
+
+    import optax
+
+    from funcdl.execute import supervisor
+
+    monkeypatch.setattr(supervisor, "COMPILING", 4.0)
+
+    def asleep(learning_rate: float):
+        time.sleep(10_000)
+        return optax.sgd(learning_rate)
+
+    study = fd.Study(
+        task="classification",
+        data="digits",
+        model="logistic",
+        train={"steps": 2},
+        compare={
+            "optimizer": [
+                {"name": "sgd", "learning_rate": 0.1},
+                {"name": asleep, "learning_rate": 0.1, "label": "asleep"},
+            ]
+        },
+        repeat=2,
+    )
+    results = fd.run(study, out=tmp_path / "out", workers=2, observe=lambda status: None)
+    runs = results.runs.set_index("method")
+    assert set(runs.loc["sgd", "status"]) == {"ok"}
+    assert set(runs.loc["asleep", "status"]) == {"failed"}
+    assert "lost 3 times" in runs.loc["asleep", "reason"].iloc[0]
+    assert "worker hung" in (tmp_path / "out" / "events.jsonl").read_text()
+
+
+def test_a_closure_over_a_lock_fails_its_method_alone(tmp_path):
+    import threading
+
+    import optax
+
+    lock = threading.Lock()
+
+    def locked(learning_rate: float):
+        with lock:
+            return optax.sgd(learning_rate)
+
+    study = fd.Study(
+        task="classification",
+        data="digits",
+        model="logistic",
+        train={"steps": 2},
+        compare={
+            "optimizer": [
+                {"name": "sgd", "learning_rate": 0.1},
+                {"name": fd.versioned(locked, "1"), "learning_rate": 0.1, "label": "locked"},
+            ]
+        },
+        repeat=2,
+    )
+    runs = fd.run(study, out=tmp_path / "out", observe=lambda status: None).runs
+    runs = runs.set_index("method")
+    assert set(runs.loc["sgd", "status"]) == {"ok"}
+    assert "cannot be sent to a worker" in runs.loc["locked", "reason"].iloc[0]
+
+
+def test_a_worker_does_not_import_what_lies_in_the_current_folder(tmp_path):
+    """A file called queue.py beside a study must not take the place of Python's."""
+    import subprocess
+    import sys
+
+    (tmp_path / "queue.py").write_text("raise SystemExit('imported')")
+    code = (
+        "import sys; sys.path = [p for p in sys.path if p]\n"
+        "import funcdl as fd\n"
+        "study = fd.Study(task='classification', data='digits', model='logistic', repeat=2,\n"
+        "                 optimizer={'name': 'sgd', 'learning_rate': .1}, train={'steps': 2})\n"
+        "assert set(fd.run(study, out='out').runs['status']) == {'ok'}\n"
+    )
+    words = [sys.executable, "-P", "-c", code]
+    ended = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr

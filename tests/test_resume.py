@@ -5,6 +5,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -202,3 +203,55 @@ def wait_until(condition, seconds: float = 60.0):
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)
     return found
+
+
+def test_a_signal_to_the_whole_group_saves_too(calm: fd.Results, tmp_path: Path):
+    """As `timeout` and batch systems send it: workers must not die of it before they have saved."""
+    config, out = write(tmp_path, LONG), tmp_path / "out"
+    process = start("run", config, "--out", out, "--workers", 2, "--checkpoint-every", 1000)
+    wait_until(lambda: list((out / "runs").glob("*.parquet")))
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "worker lost" not in events(out)
+    ended = funcdl("run", config, "--out", out, "--workers", 2)
+    assert ended.returncode == 0, ended.stderr
+    same(fd.load(out), calm)
+
+
+def test_nohup_means_it(tmp_path: Path):
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "funcdl", "run", str(write(tmp_path, LONG)), "--out", str(out)]
+    process = subprocess.Popen(
+        ["nohup", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_until(lambda: "started" in events(out))
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(120) == 0
+
+
+def test_a_death_before_the_report_leaves_no_stale_one(calm: fd.Results, tmp_path: Path):
+    """The page is taken away before anything changes, and written last."""
+    out = shutil.copytree(calm.folder, tmp_path / "out")
+    config = write(tmp_path, LONG)
+    before = (out / "report" / "table.csv").read_text()
+    grown = funcdl("run", config, "repeat=3", "--out", out, "--workers", 2)
+    assert grown.returncode == 0, grown.stderr
+    (out / "report" / "index.html").unlink()  # as a death before its writing leaves it
+    (out / "report" / "table.csv").write_text(before)
+    again = funcdl("run", config, "repeat=3", "--out", out, "--workers", 2)
+    assert again.returncode == 0, again.stderr
+    assert fd.load(out).table["n"].tolist() == [3, 3]
+    assert (out / "report" / "table.csv").read_text() != before
+    assert (out / "report" / "index.html").exists()
+
+
+@pytest.mark.parametrize("cores", ["0", "0,1"])
+def test_the_number_of_cores_does_not_change_bits(calm: fd.Results, tmp_path: Path, cores: str):
+    if not shutil.which("taskset"):
+        pytest.skip("needs taskset")
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "funcdl", "run", str(write(tmp_path, LONG)), "--out", str(out)]
+    env = {**os.environ, "JAX_ENABLE_X64": "1", "JAX_THREEFRY_PARTITIONABLE": "0"}
+    subprocess.run(["taskset", "-c", cores, *words], check=True, capture_output=True, env=env)
+    same(fd.load(out), calm)

@@ -11,6 +11,7 @@ from funcdl.config.identity import canonical, identity, versioned
 from funcdl.config.recipe import with_values
 from funcdl.config.spaces import Distribution
 from funcdl.config.study import Study, expand, load, problem_at
+from funcdl.config.study import load as load_study
 from funcdl.config.write import to_yaml
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "expand",
     "identity",
     "load",
+    "load_study",
     "problem_at",
     "to_yaml",
     "versioned",

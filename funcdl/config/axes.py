@@ -15,6 +15,15 @@ from funcdl.config.sections import LABEL, object_label
 from funcdl.errors import Problem
 
 MAX_LABEL = 100
+COLUMNS = frozenset(
+    {
+        "id", "run", "block", "method", "compare", "phase",
+        "trial", "repeat", "tuned", "current", "recipe", "status",
+        "reason", "steps", "diverged_at", "digest", "parameters", "program",
+        "environment", "seconds", "step", "metric", "value",
+    }
+)  # fmt: skip
+"""Names of columns in the frames of a study's results, which an axis may not have."""
 # C0 and C1 controls, and the characters that turn the direction of text or break its lines.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -43,6 +52,10 @@ def read_axes(node: Node | None, problems: list[Problem], notes: list[str]) -> l
         return []
     axes = []
     for name, axis in node.value.items():
+        if name in COLUMNS or "/" in name:
+            text = f"{name!r} is a column of the results; choose another name for the axis"
+            problems.append(axis.problem(text))
+            continue
         listed = isinstance(axis.value, list)
         if listed:
             values = _listed(name, axis, problems)

@@ -11,6 +11,8 @@ from funcdl.config.node import Node, Where, is_mapping
 from funcdl.config.text import COMMAND_LINE, parse, read
 from funcdl.errors import Problem
 
+MAX_BASES = 32
+
 
 def gather(
     path: str | Path, overrides: Iterable[str], variant: str | None, problems: list[Problem]
@@ -48,6 +50,9 @@ def _file(path: str, through: tuple[str, ...], problems: list[Problem]) -> Node 
         return tree
     below_it = str(Path(path).parent / base.value)
     chain = (*through, _real(path))
+    if len(chain) > MAX_BASES:
+        problems.append(base.problem(f"more than {MAX_BASES} files, each based on the next"))
+        return tree
     if _real(below_it) in chain:
         problems.append(base.problem(f"{base.value} is based on this file; break the circle"))
         return tree

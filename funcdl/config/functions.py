@@ -116,4 +116,10 @@ def is_installed(value: Any) -> bool:
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or "<" in name:
         return False
-    return is_installed_module(module) and not isinstance(value, types.ModuleType)
+    if not is_installed_module(module):
+        return False
+    # What `functools.wraps` has dressed up carries another's name, and is not found under it.
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found is value

@@ -8,6 +8,7 @@ not read: their versions are part of a run's environment.
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import functools
 import hashlib
@@ -18,6 +19,7 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from funcdl.config.functions import called_names, is_installed, is_installed_module, source
@@ -132,7 +134,7 @@ def _parts(value: Any, seen: _Seen) -> Any:
         inner = value.func if isinstance(value, functools.partial) else value
         return {"version": version, "name": getattr(inner, "__qualname__", _type(inner))}
     if isinstance(value, types.ModuleType):
-        return {"module": value.__name__}
+        return _module(value, seen)
     if is_installed(value):
         return {"installed": f"{value.__module__}:{value.__qualname__}"}
     if isinstance(value, functools.partial):
@@ -156,6 +158,19 @@ def _parts(value: Any, seen: _Seen) -> Any:
     if hasattr(value, "__wrapped__") and callable(value):  # jax.jit and functools.wraps
         return _all({"type": type(value), "wrapped": inspect.unwrap(value)}, seen)
     return _instance(value, seen)
+
+
+def _module(module: types.ModuleType, seen: _Seen) -> dict[str, Any]:
+    """A module by its name; a user's own also by its source and the modules it uses in turn."""
+    if is_installed_module(module.__name__):
+        return {"module": module.__name__}
+    with contextlib.suppress(OSError, TypeError):
+        text = Path(module.__file__ or "").read_bytes()
+        used = [m for m in vars(module).values() if isinstance(m, types.ModuleType)]
+        own = {m.__name__: m for m in used if not is_installed_module(m.__name__)}
+        source = hashlib.sha256(text).hexdigest()
+        return {"module": module.__name__, "source": source, "uses": _all(own, seen)}
+    return {"module": module.__name__}
 
 
 def _all(parts: Mapping[str, Any], seen: _Seen) -> dict[str, Any]:

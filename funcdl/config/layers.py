@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from funcdl.config.node import Node, is_mapping
+from funcdl.config.text import MAX_DEPTH
 from funcdl.errors import Problem
 
 Path = tuple[str, ...]
@@ -59,6 +60,9 @@ def undot(layer: Node, problems: list[Problem]) -> Node:
         path = split(key)
         if not all(path):
             problems.append(node.problem(f"{key!r} is not a dotted key"))
+            continue
+        if len(path) > MAX_DEPTH:
+            problems.append(node.problem(f"nested deeper than {MAX_DEPTH} levels", path[0]))
             continue
         for name in reversed(path):
             node = Node({name: node}, node.where, node.key)

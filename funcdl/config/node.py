@@ -85,7 +85,7 @@ def from_python(value: Any, key: str = "") -> Node:
 
 def _is_splits(value: Mapping) -> bool:
     """A user's data as `{"train": (x, y), ...}`: an object, unlike the section `train: {...}`."""
-    return {"train", "test"} <= set(value) and not isinstance(value["train"], dict)
+    return isinstance(value.get("train"), tuple | list)
 
 
 def plain(node: Node) -> Any:

@@ -142,6 +142,8 @@ def grid_size(space: Mapping[str, Distribution], trials: int) -> int:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_word, value))}]"
     return value if isinstance(value, str) else show(value)
 
 

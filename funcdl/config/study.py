@@ -10,9 +10,10 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator
 
 from funcdl.config.complaints import complaints
+from funcdl.config.effect import without_effect
 from funcdl.config.expansion import Expansion, Rules, expand_tree
 from funcdl.config.fields import Contrasts, NotNegative, Part, Repeat, Select, Train, Tune
-from funcdl.config.files import gather
+from funcdl.config.files import command_line, gather
 from funcdl.config.layers import OPEN, full, merge, split, undot
 from funcdl.config.node import Node, find, from_python, is_mapping, plain
 from funcdl.config.problems import in_order
@@ -122,7 +123,12 @@ def load(path: str | Path, overrides: Iterable[str] = (), variant: str | None = 
     if tree.child("name") is None:
         name = Node(_folder_name(Path(path).stem), tree.where, "name")
         tree = tree._replace(value={"name": name, **tree.value})
-    return Study(tree, problems)
+    study = Study(tree, problems)
+    typed = command_line(overrides, problems)
+    problems.extend(without_effect(typed, expand(study).methods))
+    if problems:
+        raise StudyError(problems)
+    return study
 
 
 def problem_at(study: Study, key: str, message: str) -> Problem:

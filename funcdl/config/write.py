@@ -192,4 +192,4 @@ def _word(text: str) -> str:
     """Text without quotes where it stays text, else in double quotes."""
     if _PLAIN.match(text) and scalar(text) == text:
         return text
-    return json.dumps(text)
+    return json.dumps(text, ensure_ascii=False)

@@ -81,6 +81,10 @@ def _to_target(name: str, given: Any) -> np.ndarray:
 
 
 def _array(name: str, given: Any) -> np.ndarray:
+    if isinstance(given, np.ma.MaskedArray):
+        raise DataError(
+            f"{name} is a masked array; fill or drop the masked values: {name}.filled(0)"
+        )
     try:
         array = np.asarray(given)
     except ValueError as error:  # nested lists of unequal lengths

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from funcdl.execute.machine import worker_environment
-from funcdl.execute.messages import Data, Job, Stop, send
+from funcdl.execute.messages import STOP, Data, Job, send
 from funcdl.types import Dataset
 
 _numbers = itertools.count(1)
@@ -38,7 +38,7 @@ class Member:
         with theirs:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "funcdl.execute.worker"),
+                    *(sys.executable, "-P", "-m", "funcdl.execute.worker"),
                     *(str(theirs.fileno()), str(checkpoints.resolve()), str(every)),
                 ],
                 env=worker_environment(),
@@ -59,10 +59,10 @@ class Member:
                 self._known.add(dataset.digest)
             send(self.connection, job)
 
-    def say(self, message: Any) -> None:
-        """Sends a message, if the worker still lives."""
+    def stop(self) -> None:
+        """Asks the worker to save and end, if it still lives."""
         with contextlib.suppress(OSError):
-            send(self.connection, message)
+            self.connection.send_bytes(STOP)
 
     def hear(self) -> Any:
         """The next message; raises `EOFError` if the worker is gone."""
@@ -129,7 +129,7 @@ class Crew:
             What members said on their way out: a run may end just now.
         """
         for member in self.members:
-            member.say(Stop())
+            member.stop()
         until = time.monotonic() + seconds
         heard: list[tuple[Member, Any]] = []
         while self.members and time.monotonic() < until:

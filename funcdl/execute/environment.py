@@ -26,6 +26,7 @@ def environment() -> dict[str, str]:
         "backend": devices[0].platform,
         "device": devices[0].device_kind,
         "threads": os.environ.get("PJRT_NPROC", "all"),
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         "x64": str(jax.config.read("jax_enable_x64")).lower(),
     }
     return facts

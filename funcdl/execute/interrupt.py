@@ -33,6 +33,8 @@ class Interruption:
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
             for signum in SIGNALS:
+                if signal.getsignal(signum) in (signal.SIG_IGN, None):
+                    continue  # `nohup` means it
                 self._before[signum] = signal.signal(signum, self._note)
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from funcdl.execute.messages import Job, Result
 from funcdl.plan.contest import Contest, Run
-from funcdl.plan.study import Plan, work
+from funcdl.plan.study import Plan
 from funcdl.store.ledger import Label
 from funcdl.store.row import Row
 
@@ -12,13 +12,12 @@ from funcdl.store.row import Row
 def job_of(plan: Plan, position: int, run: Run) -> Job:
     """What a worker is told of a run of the contest at this position."""
     method, trial = plan.methods[position], plan.trials[position][run.trial]
-    program, static, hyper = work(method, trial, plan.datasets[trial.data])
     train = trial.recipe.get("train", {"steps": 0, "eval_every": 1})
     return Job(
         id=run.id,
-        program=program,
-        static=static,
-        hyper=hyper,
+        program=trial.program,
+        static=trial.static,
+        hyper=trial.hyper,
         data=trial.data,
         seed=plan.seed,
         phase=run.phase,

@@ -9,6 +9,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+PASSED_ON = {
+    "JAX_PLATFORMS",
+    "JAX_PLATFORM_NAME",
+    "JAX_COMPILATION_CACHE_DIR",
+    "JAX_CUDA_VISIBLE_DEVICES",
+    "JAX_ROCM_VISIBLE_DEVICES",
+    "JAX_TRACEBACK_FILTERING",
+}
 WORKER_BYTES = (
     2**30
 )  # a worker with JAX, its programs and a small model; used to bound their number
@@ -43,9 +51,10 @@ def worker_environment() -> dict[str, str]:
     """The environment of a worker process.
 
     One thread per worker, so that a run's bits do not depend on the number of cores; compiled
-    programs are kept for the next study; modules are found where this process finds them.
+    programs are kept for the next study; modules are found where this process finds them. JAX's own
+    settings are left behind unless they say where to run: others change a run's numbers.
     """
-    env = dict(os.environ)
+    env = {k: v for k, v in os.environ.items() if not k.startswith("JAX_") or k in PASSED_ON}
     env["PJRT_NPROC"] = "1"
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         env[name] = "1"

@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from funcdl.errors import FuncdlError
 from funcdl.train.assemble import Static
 from funcdl.types import Curve, Dataset
+
+STOP = b"stop"  # to a worker, as it stands: save the run you are at, and end
 
 
 class Data(NamedTuple):
@@ -46,10 +49,6 @@ class Job(NamedTuple):
     task: Mapping[str, Any] | None = None
 
 
-class Stop(NamedTuple):
-    """To a worker: save the run you are at, and end."""
-
-
 class Hello(NamedTuple):
     """From a worker that is ready: what machine and versions it runs on."""
 
@@ -64,9 +63,7 @@ class Compiled(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """From a worker: it lives, and has done `steps` of its run."""
-
-    steps: int
+    """From a worker: it lives."""
 
 
 class Result(NamedTuple):
@@ -92,8 +89,28 @@ class Note(NamedTuple):
     details: Mapping[str, Any]
 
 
+class CannotBeSent(FuncdlError):
+    """A message holds something that cannot travel to another process."""
+
+
 def send(connection: Connection, message: Any) -> None:
-    """Sends a message; functions made in a script or a notebook travel by value."""
+    """Sends a message; functions made in a script or a notebook travel by value.
+
+    Raises:
+        CannotBeSent: if the message holds what cannot be pickled.
+    """
     import cloudpickle
 
-    connection.send_bytes(cloudpickle.dumps(message))
+    try:
+        content = cloudpickle.dumps(message)
+    except Exception as error:
+        raise CannotBeSent(
+            f"cannot be sent to a worker: {error}; make such objects inside the function that uses "
+            "them"
+        ) from error
+    connection.send_bytes(content)
+
+
+def failed(run: str, reason: str) -> Result:
+    """How a run ended that came to nothing."""
+    return Result(run, "failed", reason, 0, -1, "", {}, {}, {}, 0, 0.0)

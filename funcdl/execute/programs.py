@@ -51,18 +51,26 @@ def compile_program(
     rows = min(EVALUATION_BATCH, max(_rows(dataset.validation), _rows(dataset.test)))
     keys = stream_keys(0, "tune", 0)
     scalars = as_scalars(hyper)
-    init = jax.jit(train.init).lower(keys, scalars, on_device).compile(_for_one_call())
+    options = _compiler_options()
+    once = options | _for_one_call()
+    init = jax.jit(train.init).lower(keys, scalars, on_device).compile(once)
     state = jax.eval_shape(train.init, keys, scalars, on_device)
     chunk = jax.jit(train.chunk, donate_argnums=0)
     batch, _ = next(batches(dataset.validation, rows))
     program = Program(
         init=init,
-        chunk=chunk.lower(state, keys, scalars, on_device, np.int32(0)).compile(),
-        evaluate=jax.jit(train.evaluate).lower(state, scalars, batch).compile(),
+        chunk=chunk.lower(state, keys, scalars, on_device, np.int32(0)).compile(options),
+        evaluate=jax.jit(train.evaluate).lower(state, scalars, batch).compile(options),
         rows=rows,
         parameters=sum(x.size for x in jax.tree.leaves(state.variables["params"])),
     )
     return program, time.perf_counter() - began
+
+
+def _compiler_options() -> dict[str, Any]:
+    """A GPU adds in whatever order its threads end, unless it is told not to."""
+    on_gpu = jax.default_backend() in ("gpu", "cuda", "rocm")
+    return {"xla_gpu_deterministic_ops": True} if on_gpu else {}
 
 
 def _for_one_call() -> dict[str, Any]:

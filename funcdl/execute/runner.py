@@ -16,7 +16,6 @@ from funcdl.execute.programs import Program, as_scalars, batches
 from funcdl.train.streams import stream_keys
 from funcdl.types import Curve, Dataset, Split, State
 
-FIRST_CUT = 16  # steps before the speed of a program is known
 CUT_SECONDS = 1.0  # how long a worker is out of reach
 
 
@@ -39,6 +38,7 @@ def run_job(
     *,
     saved: Saved | None = None,
     beat: Callable[[State, Mapping[str, Any]], None] = lambda state, progress: None,
+    pulse: Callable[[], None] = lambda: None,
 ) -> Result:
     """Trains once and measures.
 
@@ -53,6 +53,7 @@ def run_job(
         saved: where an earlier process left it off.
         beat: called about once a second with the state and the progress so far; it may save both,
             and may raise `Stopped`.
+        pulse: called for every batch that is evaluated.
 
     Returns:
         What came out. A run that stops being finite is "diverged", which is a result.
@@ -64,7 +65,7 @@ def run_job(
     measured = _Measured(job, saved.progress if saved else None)
     step = int(state.step)
     diverged = int(state.diverged_at)
-    cut = FIRST_CUT
+    cut = 1  # until the speed of the program is known
     while step < job.steps and diverged < 0:
         look = min((step // job.eval_every + 1) * job.eval_every, job.steps)
         stop = min(look, step + cut)
@@ -76,8 +77,9 @@ def run_job(
         if diverged < 0 and step == look:
             loss = float(state.loss_sum) / int(state.loss_count)
             state = state._replace(loss_sum=np.float32(0), loss_count=np.int32(0))
-            if not measured.look(step, loss, _evaluator(program, state, hyper, dataset)):
+            if not measured.look(step, loss, _evaluator(program, state, hyper, dataset, pulse)):
                 diverged = step
+                state = state._replace(diverged_at=np.int32(step))
         beat(state, measured.progress())
     return Result(
         id=job.id,
@@ -160,12 +162,17 @@ class _Measured:
 
 
 def _evaluator(
-    program: Program, state: State, hyper: Mapping[str, Any], dataset: Dataset
+    program: Program,
+    state: State,
+    hyper: Mapping[str, Any],
+    dataset: Dataset,
+    pulse: Callable[[], None],
 ) -> Callable[[str], dict[str, np.ndarray]]:
     def evaluate(name: str) -> dict[str, np.ndarray]:
         """Per-example metrics of a split: `{"test/accuracy": [n]}`."""
         parts: dict[str, list[np.ndarray]] = {}
         for batch, n in batches(getattr(dataset, name), program.rows):
+            pulse()
             for metric, values in program.evaluate(state, hyper, batch).items():
                 parts.setdefault(f"{name}/{metric}", []).append(np.asarray(values)[:n])
         return {metric: np.concatenate(values) for metric, values in parts.items()}

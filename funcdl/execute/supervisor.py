@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,17 @@ from funcdl.execute import environment
 from funcdl.execute.crew import Crew, Member
 from funcdl.execute.interrupt import Interrupted, Interruption
 from funcdl.execute.jobs import job_of, label_of, row_of
-from funcdl.execute.messages import Beat, Compiled, Hello, Job, Note, Result
+from funcdl.execute.messages import Beat, CannotBeSent, Compiled, Hello, Job, Note, Result, failed
 from funcdl.execute.queue import NO_PROGRAM, Queue
 from funcdl.plan.contest import Contest, Outcome, Run, due, most
 from funcdl.plan.study import Plan
+from funcdl.store import checkpoint
 from funcdl.store.folder import log_event, write_json
 from funcdl.store.ledger import Label, Ledger
 
 ATTEMPTS = 3  # how often a run may take its worker down before it counts as failed
 SILENCE = 300.0  # seconds a worker may be silent while it trains; it speaks about every second
+STARTING = 300.0  # seconds it may take to start
 COMPILING = 1800.0  # seconds it may be silent while it compiles
 GOODBYE = 30.0  # seconds workers get to save when the study is interrupted
 
@@ -92,13 +95,15 @@ class Supervisor:
             StoreError: if the folder cannot be written any more.
             FuncdlError: if no worker can be started.
         """
-        crew = Crew(min(workers, len(self.queue)), self.folder / "checkpoints", every)
+        most_at_once = min(workers, self._total - self._done)
+        crew = Crew(most_at_once, self.folder / "checkpoints", every)
         try:
             while self._open:
                 self._hand_out(crew)
                 for member, message in crew.poll(0.2):
                     self._take(crew, member, message)
                 self._watch(crew)
+                self._commit(at_once=False)
                 self.observe(self.status(crew))
                 if interruption.signum is not None:
                     log_event(self.folder, "interrupted", signal=interruption.signum)
@@ -108,7 +113,7 @@ class Supervisor:
             return self.status(crew)
         finally:
             crew.close()
-            self.ledger.commit()
+            self._commit(at_once=True)
 
     def labels(self) -> list[Label]:
         """All runs the study is known to need, finished or not, in the study's order."""
@@ -138,6 +143,11 @@ class Supervisor:
             workers=tuple(self._doing(member) for member in members),
             seconds_left=left,
         )
+
+    def _commit(self, *, at_once: bool) -> None:
+        """Makes finished runs durable, and only then drops their checkpoints."""
+        for run in self.ledger.commit(at_once=at_once):
+            checkpoint.drop(self.folder / "checkpoints", run)
 
     def _outcome(self, status: str, final: Any) -> Outcome:
         metric = self.plan.select[0]
@@ -171,7 +181,14 @@ class Supervisor:
             if member.ready and member.job is None:
                 job = self.queue.take(member.number)
                 if job is not None:
-                    member.give(job, self.plan.datasets[job.data])
+                    self._give(member, job)
+
+    def _give(self, member: Member, job: Job) -> None:
+        try:
+            member.give(job, self.plan.datasets[job.data])
+        except CannotBeSent as error:  # a closure over a lock, an open file, a generator
+            member.job = None
+            self._finish(job, failed(job.id, str(error)), "")
 
     def _take(self, crew: Crew, member: Member, message: Any) -> None:
         match message:
@@ -185,7 +202,8 @@ class Supervisor:
             case Note():
                 log_event(self.folder, message.event, **message.details)
             case Result():
-                assert member.job is not None
+                if member.job is None or message.id not in ("", member.job.id):
+                    return  # the echo of a message that could not be read
                 job, member.job = member.job, None
                 self._finish(job, message, self._environment_of[member.number])
             case Beat():
@@ -205,7 +223,7 @@ class Supervisor:
         position, run = self._runs[job.id]
         self.queue.took(job.program, result.seconds)
         self.outcomes[job.id] = self._outcome(result.status, result.final)
-        self._done += 1
+        self._done += len(self._open[job.id])
         self._diverged += result.status == "diverged"
         self._failed += result.status == "failed"
         if result.status == "failed":
@@ -233,21 +251,19 @@ class Supervisor:
                 self.queue.put(job, first=True)
             else:
                 reason = f"its worker was lost {ATTEMPTS} times, at last by {how}"
-                result = Result(job.id, "failed", reason, 0, -1, "", {}, {}, {}, 0, 0.0)
-                self._finish(job, result, self._environment_of[member.number])
+                self._finish(job, failed(job.id, reason), self._environment_of[member.number])
         if self._open:
             crew.hire()
 
     def _watch(self, crew: Crew) -> None:
         """Ends a worker that has been silent for too long; its end is then heard by `poll`."""
         for member in crew.members:
-            if member.job is not None:
-                program = member.job.program
-                training = program in member.programs or program == NO_PROGRAM
-                limit = SILENCE if training else COMPILING
-                if time.monotonic() - member.heard > limit:
-                    log_event(self.folder, "worker hung", run=member.job.id, seconds=limit)
-                    member.kill()
+            limit = _patience(member)
+            if time.monotonic() - member.heard > limit:
+                log_event(
+                    self.folder, "worker hung", run=member.job and member.job.id, seconds=limit
+                )
+                member.kill()
 
     def _doing(self, member: Member) -> str:
         if not member.ready:
@@ -258,6 +274,15 @@ class Supervisor:
         position, run = self._runs[member.job.id]
         doing = "compiling" if program not in (*member.programs, NO_PROGRAM) else run.phase
         return f"{doing} {self.plan.contests[position].method}"
+
+
+def _patience(member: Member) -> float:
+    """Seconds a worker may be silent, by what it is doing."""
+    if not member.ready:
+        return STARTING
+    if member.job is None or member.job.program == NO_PROGRAM:
+        return math.inf  # it has nothing to say; a library that fits a baseline cannot speak
+    return SILENCE if member.job.program in member.programs else COMPILING
 
 
 def read_environments(folder: Path) -> dict[str, Any]:

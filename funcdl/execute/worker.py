@@ -20,7 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from funcdl.errors import StoreError
-from funcdl.execute.messages import Beat, Compiled, Data, Hello, Job, Note, Result, Stop, send
+from funcdl.execute.interrupt import SIGNALS
+from funcdl.execute.messages import (
+    STOP,
+    Beat,
+    Compiled,
+    Data,
+    Hello,
+    Job,
+    Note,
+    Result,
+    failed,
+    send,
+)
 
 BEAT_SECONDS = 0.5
 # Files of Python, of installed packages and of funcdl itself, and frames without a file.
@@ -66,7 +78,7 @@ class Worker:
                 return self._baseline(job)
             return self._train(job, tell)
         except Exception as error:
-            return _failed(job, _reason(error))
+            return failed(job.id, _reason(error))
 
     def _baseline(self, job: Job) -> Result:
         from funcdl.execute.baseline import run_baseline
@@ -77,7 +89,6 @@ class Worker:
         from funcdl.execute import resume
         from funcdl.execute.programs import as_scalars, compile_program
         from funcdl.execute.runner import Stopped, run_job
-        from funcdl.store import checkpoint
         from funcdl.train.streams import stream_keys
 
         dataset, on_device = self.datasets[job.data]
@@ -98,12 +109,16 @@ class Worker:
                 tell(Note("run resumed", {"run": job.id, "step": int(saved.state.step)}))
         saved_at = heard_at = time.monotonic()
 
+        def pulse() -> None:
+            nonlocal heard_at
+            if time.monotonic() - heard_at >= BEAT_SECONDS:
+                tell(Beat())
+                heard_at = time.monotonic()
+
         def beat(state: Any, progress: Any) -> None:
-            nonlocal saved_at, heard_at
+            nonlocal saved_at
+            pulse()
             now = time.monotonic()
-            if now - heard_at >= BEAT_SECONDS:
-                tell(Beat(int(state.step)))
-                heard_at = now
             if self.checkpoints and (now - saved_at >= self.every or self.stopping):
                 try:
                     resume.save(self.checkpoints, job.id, state, progress)
@@ -115,13 +130,11 @@ class Worker:
 
         self.training = True
         try:
-            return run_job(job, program, dataset, on_device, saved=saved, beat=beat)
+            return run_job(job, program, dataset, on_device, saved=saved, beat=beat, pulse=pulse)
         except Stopped:
             return None
         finally:
             self.training = False
-            if self.checkpoints and not self.stopping:
-                checkpoint.drop(self.checkpoints, job.id)
 
 
 def _reason(error: Exception) -> str:
@@ -135,13 +148,10 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
 
 
-def _failed(job: Job, reason: str) -> Result:
-    return Result(job.id, "failed", reason, 0, -1, "", {}, {}, {}, 0, 0.0)
-
-
 def main() -> None:
     """`python -m funcdl.execute.worker DESCRIPTOR CHECKPOINTS SECONDS`: for the supervisor's use."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    for signum in SIGNALS:  # they go to the whole process group, but are the supervisor's to handle
+        signal.signal(signum, signal.SIG_IGN)
     connection = Connection(int(sys.argv[1]))
     checkpoints = Path(sys.argv[2]) if sys.argv[2] else None
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -150,30 +160,35 @@ def main() -> None:
     def listen() -> None:
         while True:
             try:
-                message = pickle.loads(connection.recv_bytes())
+                content = connection.recv_bytes()
             except (EOFError, OSError):
                 os._exit(0)
-            if isinstance(message, Stop):
+            if content == STOP:
                 if worker is None or not worker.training:
                     os._exit(0)
                 worker.stopping = True
-            inbox.put(message)
+            inbox.put(content)
 
     threading.Thread(target=listen, daemon=True).start()
     from funcdl.execute.environment import environment
 
     worker = Worker(checkpoints, float(sys.argv[3]))
     send(connection, Hello(environment()))
-    while True:
-        message = inbox.get()
+    while not worker.stopping:
+        content = inbox.get()
+        if content == STOP:
+            break
+        try:
+            message = pickle.loads(content)
+        except Exception as error:  # a function of a module that only the supervisor can import
+            send(connection, failed("", f"cannot be read by a worker: {_reason(error)}"))
+            continue
         if isinstance(message, Data):
             worker.take(message)
-        elif isinstance(message, Job):
+        else:
             result = worker.run(message, lambda m: send(connection, m))
             if result is not None:
                 send(connection, result)
-        if worker.stopping:
-            break
     connection.close()
     os._exit(0)  # nothing is left to say, and XLA's threads need not be waited for
 

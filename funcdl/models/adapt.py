@@ -146,7 +146,13 @@ def from_functions(init: Callable[..., PyTree], apply: Callable[..., PyTree]) ->
     ) -> tuple[PyTree, Variables]:
         extra: dict[str, Any] = {"rngs": rngs} if "rngs" in named else {}
         extra |= _switch(named, train=train)
-        return apply(variables["params"], inputs, **extra), variables
+        outputs = apply(variables["params"], inputs, **extra)
+        if isinstance(outputs, tuple):
+            raise TypeError(
+                "apply(params, inputs) returned a tuple; return the outputs alone, or give a pair "
+                "that returns (outputs, variables) as funcdl.Model(init, apply)"
+            )
+        return outputs, variables
 
     return Model(init_variables, apply_variables)
 

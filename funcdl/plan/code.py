@@ -8,17 +8,28 @@ from pathlib import Path
 
 import funcdl
 
-ROOMS = ("models", "tasks", "data", "optimizers", "metrics", "baselines", "train")
+ROOMS = ("signatures", "models", "tasks", "data", "optimizers", "metrics", "baselines", "train")
+FILES = (
+    "types.py",
+    "plan/recipe.py",
+    "execute/baseline.py",
+    "execute/machine.py",
+    "execute/programs.py",
+    "execute/runner.py",
+)
 
 
 @cache
 def code_digest() -> str:
     """SHA-256 of the source files that decide a run's bits (hex)."""
-    root = Path(funcdl.__file__).parent
-    files = sorted(path for room in ROOMS for path in (root / room).rglob("*.py"))
+    return digest_of(Path(funcdl.__file__).parent)
+
+
+def digest_of(root: Path) -> str:
+    """The code digest of the package in this folder."""
+    rooms = sorted(path for room in ROOMS for path in (root / room).rglob("*.py"))
     total = hashlib.sha256()
-    single = [root / "types.py", root / "execute" / "programs.py", root / "execute" / "runner.py"]
-    for path in [*single, *files]:
+    for path in [*(root / name for name in FILES), *rooms]:
         total.update(path.relative_to(root).as_posix().encode() + b"\0")
         total.update(path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return total.hexdigest()

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from funcdl.store.parts import read_rows, replace_rows, write_part
 from funcdl.store.row import LABELS, Row, in_order, to_table
 
 COMMIT_SECONDS = 1.0  # what a power cut may cost: a second's worth of finished runs
+MANY_PARTS = 256  # are joined, so that a long study has few files
 
 
 class Label(NamedTuple):
@@ -47,31 +49,43 @@ class Ledger:
         self.folder = folder
         table, self.damaged = read_rows(folder, repair=True)
         if table is not None:
-            table = table.filter(pa.compute.not_equal(table["status"], "failed"))  # type: ignore[attr-defined]
+            table = table.filter(pc.not_equal(table["status"], "failed"))  # type: ignore[attr-defined]
         self._tables: list[pa.Table] = [] if table is None else [table]
         self._pending: list[Row] = []
         self._last_commit = time.monotonic()
         self.known: dict[str, Known] = {} if table is None else _known(table)
 
     def add(self, row: Row) -> None:
-        """Takes a finished run, and commits when the last commit is long enough ago.
-
-        Raises:
-            StoreError: if it cannot be written.
-        """
+        """Takes a finished run; the next `commit` makes it durable."""
         self.known[row.id] = Known(row.status, dict(row.final))
         self._pending.append(row)
-        if time.monotonic() - self._last_commit >= COMMIT_SECONDS:
-            self.commit()
 
-    def commit(self) -> None:
-        """Makes all runs taken so far durable."""
-        if self._pending:
-            table = to_table(self._pending)
-            write_part(self.folder, table)
-            self._tables.append(table)
-            self._pending.clear()
+    def commit(self, *, at_once: bool = True) -> list[str]:
+        """Makes all runs taken so far durable.
+
+        Args:
+            at_once: false to wait until the last commit is a second ago; call it often then.
+
+        Returns:
+            The runs that are durable from now on.
+
+        Raises:
+            StoreError: if they cannot be written.
+        """
+        if not self._pending:
+            return []
+        if not at_once and time.monotonic() - self._last_commit < COMMIT_SECONDS:
+            return []
+        table = to_table(self._pending)
+        write_part(self.folder, table)
+        self._tables.append(table)
+        if len(self._tables) >= MANY_PARTS:
+            self._tables = [pa.concat_tables(self._tables, promote_options="default")]
+            replace_rows(self.folder, self._tables[0])
+        committed = [row.id for row in self._pending]
+        self._pending.clear()
         self._last_commit = time.monotonic()
+        return committed
 
     def settle(self, labels: Sequence[Label]) -> None:
         """Makes the stored rows say exactly what the current study holds, in its order.
@@ -97,8 +111,7 @@ class Ledger:
         left = left.set_column(left.column_names.index("current"), "current", _flags(False, left))
         result = pa.concat_tables([settled, left]).combine_chunks()
         result = result.select(in_order(result.column_names))
-        if not (len(self._tables) == 1 and result.equals(table)):
-            replace_rows(self.folder, result)
+        replace_rows(self.folder, result)  # equal rows make an equal part: then nothing is written
         self._tables = [result]
 
 

@@ -119,4 +119,7 @@ def _lists(arrays: Sequence[np.ndarray | None], dtype: Any) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     flat = np.concatenate([np.zeros(0, dtype), *[a for a in arrays if a is not None]])
     missing = pa.array([a is None for a in arrays])
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.astype(dtype)), mask=missing)
+    values = pa.array(flat.astype(dtype))
+    # Parquet calls a list's items "element"; under that name a table reads back as it was written.
+    kind = pa.list_(pa.field("element", values.type))
+    return pa.ListArray.from_arrays(pa.array(offsets), values, type=kind, mask=missing)

@@ -66,7 +66,8 @@ def make_train(
         outputs, variables = model.apply(
             {"params": params, **others}, batch.inputs, train=True, rngs=rngs
         )
-        return task.loss(outputs, batch.targets).mean(), _without_params(variables)
+        loss = task.loss(outputs, batch.targets).mean().astype(jnp.float32)
+        return loss, _without_params(variables)
 
     def gradient(params: Any, others: Any, batch: Split, key: Array) -> tuple[Array, Any, Any]:
         """Loss, gradient and running statistics of a batch, in `accumulate` micro-batches."""
