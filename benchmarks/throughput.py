@@ -1,8 +1,10 @@
 """Steps per second inside a sweep, against a hand-written loop on the same two cores.
 
-The peer is what a careful JAX user writes: a Flax Linen module, optax, data on the device, one
-`jax.jit` step with donated buffers called in a Python loop, with all cores for XLA. Same model, batch
-size, optimizer, schedule and data; it neither evaluates nor stores anything, while funcdl's runs do.
+The peers are what JAX users write: a Flax Linen module, optax, one `jax.jit` step with donated buffers
+called in a Python loop, with all cores for XLA. "batches" hands each step its NumPy batch, as most
+examples do; "indices" keeps the data on the device and gathers inside the step, the fastest loop we
+could write by hand. Same model, batch size, optimizer, schedule and data; they neither evaluate nor
+store anything, while funcdl's runs do.
 funcdl's rate is taken from the whole engine at work: finished runs per second of wall time, from the
 moment when every worker has its program.
 
@@ -19,6 +21,7 @@ from pathlib import Path
 import funcdl as fd
 
 BATCH, RATE = 64, 1e-3
+PEERS = ("batches", "indices")
 MODELS = {
     "mlp": ({"name": "mlp", "hidden": [64, 64]}, 4000, 40),
     "cnn": ({"name": "cnn", "channels": [16, 32]}, 800, 40),
@@ -55,11 +58,15 @@ state = optimizer.init(params)
 def loss(params, x, y):
     return optax.softmax_cross_entropy_with_integer_labels(model.apply(params, x), y).mean()
 
-def step(params, state, x, y, chosen):
-    value, grads = jax.value_and_grad(loss)(params, x[chosen], y[chosen])
+def step(params, state, x, y):
+    value, grads = jax.value_and_grad(loss)(params, x, y)
     updates, state = optimizer.update(grads, state, params)
     return optax.apply_updates(params, updates), state, value
-step = jax.jit(step, donate_argnums=(0, 1))
+def step_at(params, state, x, y, chosen):
+    return step(params, state, x[chosen], y[chosen])
+
+on_batches = jax.jit(step, donate_argnums=(0, 1))
+at_indices = jax.jit(step_at, donate_argnums=(0, 1))
 
 rng = np.random.default_rng(0)
 def batches():
@@ -71,7 +78,12 @@ def batches():
 def train_for(steps, params, state):
     source = batches()
     for _ in range(steps):
-        params, state, value = step(params, state, x, y, next(source))
+        chosen = next(source)
+        if sys.argv[5] == "batches":
+            batch = train.inputs[chosen], train.targets[chosen]
+            params, state, value = on_batches(params, state, *batch)
+        else:
+            params, state, value = at_indices(params, state, x, y, chosen)
     jax.block_until_ready(params)
     return params, state
 
@@ -82,9 +94,9 @@ print(steps / (time.perf_counter() - began))
 """
 
 
-def by_hand(model: str, steps: int) -> float:
-    """Steps per second of the hand-written loop."""
-    words = [sys.executable, "-c", PEER, model, str(steps), str(BATCH), str(RATE)]
+def by_hand(model: str, steps: int, peer: str) -> float:
+    """Steps per second of a hand-written loop."""
+    words = [sys.executable, "-c", PEER, model, str(steps), str(BATCH), str(RATE), peer]
     return float(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
 
@@ -115,16 +127,18 @@ def main() -> None:
     repeats = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     for name in sys.argv[2:] or MODELS:
         model, steps, runs = MODELS[name]
-        peers, ours = [], []
+        rates: dict[str, list[float]] = {peer: [] for peer in (*PEERS, "sweep")}
         for _ in range(repeats):
-            peers.append(by_hand(name, steps))
-            ours.append(in_a_sweep(model, steps, runs))
-        ratios = sorted(o / p for o, p in zip(ours, peers, strict=True))
-        print(
-            f"{name}: by hand {statistics.median(peers):,.0f} steps/s, in a sweep "
-            f"{statistics.median(ours):,.0f} steps/s, ratio {statistics.median(ratios):.1f} "
-            f"(min {ratios[0]:.1f}, max {ratios[-1]:.1f})"
-        )
+            for peer in PEERS:
+                rates[peer].append(by_hand(name, steps, peer))
+            rates["sweep"].append(in_a_sweep(model, steps, runs))
+        print(f"{name}: in a sweep {statistics.median(rates['sweep']):,.0f} steps/s")
+        for peer in PEERS:
+            ratios = sorted(o / p for o, p in zip(rates["sweep"], rates[peer], strict=True))
+            print(
+                f"  by hand, {peer}: {statistics.median(rates[peer]):,.0f} steps/s, "
+                f"ratio {statistics.median(ratios):.1f} (min {ratios[0]:.1f}, max {ratios[-1]:.1f})"
+            )
 
 
 if __name__ == "__main__":

@@ -123,9 +123,9 @@ def test_a_worker_that_hangs_is_ended_and_its_run_failed(tmp_path, monkeypatch):
     )
     results = fd.run(study, out=tmp_path / "out", workers=2, observe=lambda status: None)
     runs = results.runs.set_index("method")
-    assert set(runs.loc["sgd", "status"]) == {"ok"}
-    assert set(runs.loc["asleep", "status"]) == {"failed"}
-    assert "lost 3 times" in runs.loc["asleep", "reason"].iloc[0]
+    assert set(runs["status"][runs.index == "sgd"]) == {"ok"}
+    assert set(runs["status"][runs.index == "asleep"]) == {"failed"}
+    assert "lost 3 times" in str(runs["reason"][runs.index == "asleep"].tolist())
     assert "worker hung" in (tmp_path / "out" / "events.jsonl").read_text()
 
 
@@ -155,8 +155,8 @@ def test_a_closure_over_a_lock_fails_its_method_alone(tmp_path):
     )
     runs = fd.run(study, out=tmp_path / "out", observe=lambda status: None).runs
     runs = runs.set_index("method")
-    assert set(runs.loc["sgd", "status"]) == {"ok"}
-    assert "cannot be sent to a worker" in runs.loc["locked", "reason"].iloc[0]
+    assert set(runs["status"][runs.index == "sgd"]) == {"ok"}
+    assert "cannot be sent to a worker" in str(runs["reason"][runs.index == "locked"].tolist())
 
 
 def test_a_worker_does_not_import_what_lies_in_the_current_folder(tmp_path):

@@ -35,7 +35,7 @@ def job(rate: float, steps: int = 12, at: str = "final", every: int = 4) -> Job:
         },
     }
     static, hyper = cut(recipe)
-    streams = dict.fromkeys(STREAMS, 0)
+    streams: dict[str, int] = dict.fromkeys(STREAMS, 0)
     select = ("validation/loss", "min", at)
     return Job(
         "id", "p", static, hyper, DATA.digest, 0, "measure", streams, steps, every, True, select

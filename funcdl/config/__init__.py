@@ -7,11 +7,12 @@ variant, command line), `sections` and `values` (names and arguments against sig
 
 from funcdl.config.axes import Axis
 from funcdl.config.expansion import Block, Expansion, Method
-from funcdl.config.identity import canonical, identity, versioned
+from funcdl.config.identity import canonical, identity
 from funcdl.config.recipe import with_values
 from funcdl.config.spaces import Distribution
 from funcdl.config.study import Study, expand, load, problem_at
 from funcdl.config.study import load as load_study
+from funcdl.config.versioned import versioned
 from funcdl.config.write import to_yaml
 
 __all__ = [

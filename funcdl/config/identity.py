@@ -18,14 +18,13 @@ import math
 import threading
 import types
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from funcdl.config.functions import called_names, is_installed, is_installed_module, source
+from funcdl.config.versioned import VERSION
 from funcdl.errors import FuncdlError
-
-VERSION = "funcdl_version"
 
 
 def identity(value: Any) -> str:
@@ -48,20 +47,6 @@ def canonical(value: Any) -> str:
     """
     data = _described(value, _Seen())
     return json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))
-
-
-def versioned(constructor: Callable, version: str) -> Callable:
-    """A callable that is identified by `version` and its name alone.
-
-    For what has no source to read, or whose source does not decide what it does. Whoever changes
-    what it does changes the version.
-
-    >>> identity(versioned(lambda rate: rate, "1")) == identity(versioned(lambda rate: rate, "2"))
-    False
-    """
-    wrapped = functools.partial(constructor)
-    setattr(wrapped, VERSION, version)
-    return wrapped
 
 
 def _described(value: Any, seen: _Seen) -> Any:
