@@ -92,9 +92,10 @@ def test_at_best_reports_the_step_that_validation_likes_best(program):
 
 @pytest.mark.parametrize("rate", [0.1, 1e12, 1e38])
 @pytest.mark.parametrize("at", ["final", "best"])
-def test_a_run_left_off_anywhere_ends_the_same(program, tmp_path, rate, at):
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_run_left_off_anywhere_ends_the_same(program, tmp_path, rate, at, every):
     """Also one that diverges, whether a step or a look finds it out."""
-    whole = run_job(job(rate, at=at), program, DATA, TRAIN)
+    whole = run_job(job(rate, at=at, every=every), program, DATA, TRAIN)
     for left_off_at in (1, 2, 3):
         beats = 0
 
@@ -106,8 +107,8 @@ def test_a_run_left_off_anywhere_ends_the_same(program, tmp_path, rate, at):
                 raise Stopped
 
         with pytest.raises(Stopped):
-            run_job(job(rate, at=at), program, DATA, TRAIN, beat=beat)
-        one = job(rate, at=at)
+            run_job(job(rate, at=at, every=every), program, DATA, TRAIN, beat=beat)
+        one = job(rate, at=at, every=every)
         hyper = {k: np.float32(v) for k, v in one.hyper.items()}
         template = program.init(stream_keys(0, "measure", 0), hyper, TRAIN)
         saved = resume.restore(tmp_path, "id", template, lambda *a, **k: None)
