@@ -296,3 +296,14 @@ def test_a_tuned_batch_size_must_fit_accumulation():
     one = study(tune=tune, compare=None, optimizer=optimizer, train={"steps": 10, "accumulate": 4})
     with pytest.raises(StudyError, match=r"train\.accumulate: 4 given.* also 14"):
         make_plan(one, expand(one))
+
+
+def test_what_is_looked_at_determines_a_run_only_where_the_best_step_is_reported():
+    final, best = (
+        {"metric": f"validation/{m}", "at": a} for m, a in (("loss", "final"), ("loss", "best"))
+    )
+    assert ids(study()) == ids(study(select=final))
+    assert not ids(study()) & ids(study(select=best))
+    assert not ids(study(select=best)) & ids(
+        study(select={"metric": "validation/accuracy", "at": "best"})
+    )
