@@ -5,7 +5,8 @@
 ...                  compare={"optimizer": [{"name": "sgd", "learning_rate": 0.1},
 ...                                         {"name": "adamw", "learning_rate": 0.001}]})
 
-`fd.run(study)` carries it out, `fd.load(folder)` reads what came out. Importing funcdl does not
+`fd.run(study)` carries it out, `fd.load(folder)` reads what came out, `fd.verify(folder)` does runs
+again and compares bits. Importing funcdl does not
 import JAX; each name is loaded when it is first used.
 """
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from funcdl.api import run
     from funcdl.config import Study, load_study, versioned
     from funcdl.data.arrays import arrays
-    from funcdl.errors import DataError, FuncdlError, StoreError, StudyError
+    from funcdl.errors import DamageWarning, DataError, FuncdlError, StoreError, StudyError
     from funcdl.models.adapt import from_functions, from_linen, from_nnx
     from funcdl.results import Results, load
     from funcdl.train.run import make_train
     from funcdl.train.streams import stream_keys
     from funcdl.types import Dataset, Model, Optimizer, Split, State, Task, Train
+    from funcdl.verification.outcome import Verification
+    from funcdl.verification.verify import verify
 
 __version__ = "0.1.0"
 
@@ -29,16 +32,19 @@ _HOMES = {
     "funcdl.api": ("run",),
     "funcdl.config": ("Study", "load_study", "versioned"),
     "funcdl.data.arrays": ("arrays",),
-    "funcdl.errors": ("DataError", "FuncdlError", "StoreError", "StudyError"),
+    "funcdl.errors": ("DamageWarning", "DataError", "FuncdlError", "StoreError", "StudyError"),
     "funcdl.models.adapt": ("from_functions", "from_linen", "from_nnx"),
     "funcdl.results": ("Results", "load"),
     "funcdl.train.run": ("make_train",),
     "funcdl.train.streams": ("stream_keys",),
+    "funcdl.verification.outcome": ("Verification",),
+    "funcdl.verification.verify": ("verify",),
     "funcdl.types": ("Dataset", "Model", "Optimizer", "Split", "State", "Task", "Train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DamageWarning",
     "DataError",
     "Dataset",
     "FuncdlError",
@@ -52,6 +58,7 @@ __all__ = [
     "StudyError",
     "Task",
     "Train",
+    "Verification",
     "arrays",
     "from_functions",
     "from_linen",
@@ -61,6 +68,7 @@ __all__ = [
     "make_train",
     "run",
     "stream_keys",
+    "verify",
     "versioned",
 ]
 

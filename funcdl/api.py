@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import os
 import shlex
-from collections.abc import Callable
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from funcdl.config import Expansion, Study, expand
 from funcdl.config.write import to_yaml
-from funcdl.errors import StoreError
-from funcdl.execute.interrupt import Interruption
-from funcdl.execute.machine import worker_count
-from funcdl.execute.supervisor import Status, Supervisor
-from funcdl.plan.study import MODE, Plan, make_plan
+from funcdl.errors import DamageError, StoreError
+from funcdl.execute.device import unused_gpu
+from funcdl.execute.inline import crew_size
+from funcdl.execute.interrupt import Interrupted, Interruption
+from funcdl.execute.machine import backend, check_threads
+from funcdl.execute.status import Status
+from funcdl.execute.supervisor import OutOfMemory, Supervisor
+from funcdl.plan.code import code_digest
+from funcdl.plan.stopping import in_words
+from funcdl.plan.study import FLAGS, Plan, make_plan
+from funcdl.plan.widths import narrower
 from funcdl.progress import Progress
-from funcdl.record import same, write_record
+from funcdl.record import changes, known_widths, write_record
+from funcdl.report.files import FILES
 from funcdl.report.question import Question
 from funcdl.results import Results, load
+from funcdl.store import checkpoint
 from funcdl.store.files import write_whole
-from funcdl.store.folder import Folder, log_event, owned, write_json
+from funcdl.store.folder import Folder
 from funcdl.store.ledger import Ledger
+from funcdl.store.lock import BusyError, owned
+from funcdl.store.log import log_event
+from funcdl.store.manifest import at_rest, remove_manifest, renew_report, write_manifest
+from funcdl.store.repair import remove_report, repair
+from funcdl.store.sealed import write_sealed
 
 CHECKPOINT_SECONDS = 30.0
+INLINE = "note: this process holds the accelerator, so the runs are done in it, without workers"
 
 
 def run(
@@ -42,7 +61,8 @@ def run(
         study: what to do.
         out: the study's folder; `runs/<name>` if left out. A folder that holds a part of this study,
             or an earlier version of it, is gone on with.
-        workers: processes; as many as cores and memory allow if left out.
+        workers: processes; 0 to do everything in this one, as for a debugger; if left out as many as
+            cores and memory allow, or 0 where this process holds an accelerator already.
         checkpoint_every: seconds between two checkpoints of a run.
         observe: called with a `Status` whenever there is news; a progress display if left out.
         command: how the report says the study was started.
@@ -52,8 +72,8 @@ def run(
 
     Raises:
         StudyError: if data and config do not fit.
-        StoreError: if the folder cannot be used: it is a file, read-only, full, or held by another
-            process.
+        StoreError: if the folder cannot be used: it is a file, read-only, full, held by another
+            process, or holds another study.
         Interrupted: (a `KeyboardInterrupt`) after Ctrl-C or SIGTERM, with everything saved.
     """
     from funcdl.report import write
@@ -63,37 +83,69 @@ def run(
             f"fd.run takes a funcdl.Study, not {type(study).__name__}; make one with fd.Study(...), "
             "or read a config file with fd.load_study(path)"
         )
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers={workers}; allowed are 1 and more")
+    if workers is not None and workers < 0:
+        raise ValueError(f"workers={workers}; allowed are 0 and more")
+    check_threads(study.threads)
     expansion = expand(study)
-    plan = make_plan(study, expansion)
     folder = Path(out) if out is not None else Path("runs") / study.name
-    question = make_question(study, expansion, command or _command(study, folder))
-    with owned(folder), Interruption() as interruption, _display(observe) as show:
+    plan = make_plan(study, expansion, backend(), known_widths(folder, study.width))
+    question = make_question(study, expansion, plan, command or _command(study, folder))
+    with (
+        owned(folder),
+        _left_in_order(folder),
+        Interruption() as interruption,
+        _display(observe) as show,
+    ):
+        if note := unused_gpu():
+            warnings.warn(note, stacklevel=2)
+        before = _described(folder, study.name)
+        damaged = repair(folder)
         ledger = Ledger(folder / "runs")
+        if ledger.damaged:
+            remove_manifest(folder)
         for path in ledger.damaged:
             log_event(folder, "damaged rows set aside", path=path.name)
-        supervisor = Supervisor(plan, folder, ledger, show)
-        missing = supervisor.prepare()
-        show(supervisor.status(None))
-        record = write_record(question, _facts(study, plan))
-        page = folder / "report" / "index.html"
-        if missing or not page.exists() or not _described(folder, question, record):
-            # The page is written last: while it is not there, there is something left to do.
-            page.unlink(missing_ok=True)
+        while True:
+            supervisor = Supervisor(plan, folder, ledger, show)
+            record = write_record(question, _facts(study, plan))
+            missing = supervisor.prepare()
+            show(supervisor.status(None))
+            changed = changes(before, record)
+            if not (missing or damaged or ledger.damaged or changed) and at_rest(folder, FILES):
+                return load(folder)
+            remove_report(folder)
+            if before and changed:
+                log_event(folder, "study changed", what=changed)
             write_whole(folder / "study.yaml", question.config_text.encode())
-            write_json(folder / "plan.json", record)
+            write_sealed(folder / "plan.json", record)
+            before = record
             try:
                 if missing:
-                    log_event(folder, "started", missing=missing, workers=workers or "auto")
-                    supervisor.run(workers or worker_count(), checkpoint_every, interruption)
+                    at_once = crew_size(workers, study.threads)
+                    log_event(folder, "started", missing=missing, workers=at_once)
+                    if at_once == 0 and workers is None:
+                        print(INLINE, file=sys.stderr)
+                    _load_report_soon()
+                    supervisor.run(at_once, checkpoint_every, interruption)
+                    log_event(folder, "finished")
+                break
+            except OutOfMemory as error:
+                fewer = narrower(plan.widths, plan.trials, error.program)
+                plan = make_plan(study, expansion, backend(), fewer)
+                log_event(folder, "fewer lanes", reason=str(error), widths=dict(plan.widths))
             finally:
                 ledger.settle(supervisor.labels())
-            if missing:
-                log_event(folder, "finished")
-            results = load(folder)
-            write(folder, results.question, results.runs, results.metrics)
+        checkpoint.clear(folder / "checkpoints")
+        results = load(folder)
+        write(folder, results.question, results.runs, results.metrics)
+        write_manifest(folder, FILES)
         return load(folder)
+
+
+def _load_report_soon() -> None:
+    """Loads what the report needs, about a second of imports, while the workers start."""
+    load_it = functools.partial(importlib.import_module, "funcdl.report.folder")
+    threading.Thread(target=load_it, daemon=True).start()
 
 
 def report(folder: str | os.PathLike[str]) -> Results:
@@ -105,11 +157,16 @@ def report(folder: str | os.PathLike[str]) -> Results:
     from funcdl.report import write
 
     results = load(folder)
-    write(results.folder, results.question, results.runs, results.metrics)
+    with contextlib.ExitStack() as stack:
+        # While the study runs nobody vouches for the folder's state, and its end makes the report.
+        with contextlib.suppress(BusyError):
+            stack.enter_context(owned(results.folder))
+        write(results.folder, results.question, results.runs, results.metrics)
+        renew_report(results.folder, FILES)
     return results
 
 
-def make_question(study: Study, expansion: Expansion, command: str) -> Question:
+def make_question(study: Study, expansion: Expansion, plan: Plan, command: str) -> Question:
     """What the report needs to know of a study."""
     tune = study.tune
     return Question(
@@ -129,6 +186,7 @@ def make_question(study: Study, expansion: Expansion, command: str) -> Question:
             for m in expansion.methods
         },
         trials=tune.trials if tune and any(m.space for m in expansion.methods) else 0,
+        stopping="; ".join(in_words(study, plan.contests)),
         repeats=study.repeat.count,
         vary=tuple(study.repeat.vary),
         notes=expansion.notes,
@@ -138,21 +196,40 @@ def make_question(study: Study, expansion: Expansion, command: str) -> Question:
 def _facts(study: Study, plan: Plan) -> dict[str, Any]:
     return {
         "seed": study.seed,
-        "mode": MODE,
+        "code": code_digest(),
+        "flags": {flag: os.environ[flag] for flag in FLAGS if os.environ.get(flag)},
+        "mode": plan.mode,
+        "lanes": {"asked": study.width, "widths": dict(plan.widths)},
         "programs": list(plan.programs),
         "data": {digest: list(d.classes) for digest, d in plan.datasets.items()},
     }
 
 
-def _described(folder: Path, question: Question, record: dict[str, Any]) -> bool:
-    """Whether the folder says of itself just what it should."""
+def _described(folder: Path, name: str) -> dict[str, Any] | None:
+    """What the folder says of itself; None where it says nothing, or nothing that can be trusted."""
+    if not (folder / "plan.json").exists():
+        return None
     try:
-        text = (folder / "study.yaml").read_bytes()
-        return text == question.config_text.encode() and same(
-            Folder(folder).read_json("plan.json"), record
+        plan = Folder(folder).plan
+    except DamageError:
+        return None
+    other = plan.get("question", {}).get("name")
+    if other != name:
+        raise StoreError(
+            f"{folder}: holds the study {other!r}, not {name!r}; choose another folder with --out, or "
+            f"write `name: {other}` in the config if it is that study, grown"
         )
-    except (FileNotFoundError, StoreError):
-        return False
+    return plan
+
+
+@contextlib.contextmanager
+def _left_in_order(folder: Path) -> Iterator[None]:
+    """A study that a signal stopped vouches for its files, as one that is finished."""
+    try:
+        yield
+    except Interrupted:
+        write_manifest(folder, ())
+        raise
 
 
 def _command(study: Study, folder: Path) -> str:

@@ -1,7 +1,7 @@
 """The command line: verbs, their options, and how each kind of end is told.
 
-Exit status: 0 when the study is complete (a diverged run is a result), 1 when runs failed, 2 for bad
-input, 3 when every run diverged, 128 + n after signal n.
+Exit status: 0 when the study is complete (a diverged run is a result), 1 when runs failed or could
+not be reproduced, 2 for bad input, 3 when every run diverged, 128 + n after signal n.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import shlex
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,9 +19,10 @@ from typing import Annotated, Any
 
 import typer
 
-from funcdl.errors import FuncdlError
+from funcdl.errors import DamageWarning, FuncdlError
 
 OK, RUNS_FAILED, BAD_INPUT, ALL_DIVERGED = 0, 1, 2, 3
+NOT_REPRODUCED = 1
 
 app = typer.Typer(
     name="funcdl",
@@ -47,7 +49,8 @@ def run(
     variant: Variant = None,
     out: Annotated[Path | None, typer.Option(help="The study's folder [runs/NAME].")] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes [as cores and memory allow].")
+        int | None,
+        typer.Option(min=0, help="Worker processes, 0 for none [as cores and memory allow]."),
     ] = None,
     checkpoint_every: Annotated[
         float, typer.Option(min=0, help="Seconds between two checkpoints of a run.")
@@ -115,6 +118,28 @@ def report(folder: Folder) -> None:
     _show(api.report(folder))
 
 
+@app.command()
+def verify(
+    folder: Folder,
+    runs: Annotated[int | None, typer.Option(min=1, help="How many runs, by lot [all].")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Worker processes [as cores and memory allow].")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="What the lots are drawn with.")] = 0,
+) -> None:
+    """Do runs of a study again, from its own record, and compare every bit; change nothing."""
+    from funcdl.execute.interrupt import Interrupted
+    from funcdl.verification.verify import verify as do_again
+
+    try:
+        found = do_again(folder, runs=runs, workers=workers, seed=seed)
+    except Interrupted as error:
+        print(f"{error}; nothing was changed", file=sys.stderr)
+        raise typer.Exit(128 + error.signum) from None
+    say(printable(str(found)))
+    raise typer.Exit(OK if found.equal else NOT_REPRODUCED)
+
+
 def exit_status(counts: Mapping[str, int]) -> int:
     """The exit status of a study from its runs' statuses.
 
@@ -128,6 +153,7 @@ def exit_status(counts: Mapping[str, int]) -> int:
 
 def main() -> None:
     """Runs the command line; errors are one line each on standard error, without markup."""
+    warnings.showwarning = _told
     try:
         app()
     except FuncdlError as error:
@@ -147,6 +173,12 @@ def reader_may_leave() -> Iterator[None]:
     except BrokenPipeError:
         # Python must not complain either when it closes its output at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _told(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """A warning as one plain line; where in the code it came from helps nobody here."""
+    kind = "" if issubclass(category, DamageWarning) else f"{category.__name__}: "
+    print(printable(f"{kind}{message}"), file=sys.stderr)
 
 
 def printable(text: str) -> str:

@@ -48,3 +48,11 @@ class DataError(FuncdlError):
 
 class StoreError(FuncdlError):
     """A study folder that cannot be used: not a folder, read-only, full, held by another process."""
+
+
+class DamageError(StoreError):
+    """A file of a study that is not as it was written."""
+
+
+class DamageWarning(UserWarning):
+    """A study could be read, but a file of it is not as it was written."""

@@ -6,7 +6,9 @@ from typing import Any
 
 from funcdl.config import Study, expand, problem_at
 from funcdl.errors import StudyError
-from funcdl.plan.contest import most
+from funcdl.execute.machine import backend
+from funcdl.plan.contest import most, most_steps
+from funcdl.plan.stopping import in_words
 from funcdl.plan.study import Plan, make_plan
 
 
@@ -19,10 +21,10 @@ def describe(study: Study) -> str:
         StudyError: if data and config do not fit.
     """
     expansion = expand(study)
-    plan = make_plan(study, expansion)
+    plan = make_plan(study, expansion, backend())
     lines = [f"study {study.name}: {len(plan.contests)} methods, selected by {expansion.metric}"]
     lines += [f"  data {digest[:12]}: {_splits(d)}" for digest, d in plan.datasets.items()]
-    rows = [("method", "trials", "repeats", "runs", "program", "parameters", "searched")]
+    rows = [("method", "trials", "repeats", "runs", "steps", "program", "parameters", "searched")]
     rows += [_row(study, plan, position) for position in range(len(plan.contests))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines += [
@@ -31,7 +33,8 @@ def describe(study: Study) -> str:
         for row in rows
     ]
     total = sum(map(most, plan.contests))
-    lines.append(f"{total} runs in {len(plan.programs)} programs, mode each")
+    lines.append(f"{total} runs in {len(plan.programs)} programs, mode {plan.mode}")
+    lines += [f"stopped early: {text}" for text in in_words(study, plan.contests)]
     lines += [f"note: {note}" for note in expansion.notes]
     return "\n".join(lines)
 
@@ -53,6 +56,7 @@ def _row(study: Study, plan: Plan, position: int) -> tuple[str, ...]:
         str(trials),
         str(contest.repeats),
         str(most(contest)),
+        str(most_steps(contest)),
         first.program[:8] or "-",
         parameters,
         searched,

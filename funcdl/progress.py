@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-from funcdl.execute.supervisor import Status
+from funcdl.execute.status import Status
 
 PLAIN_EVERY = 5.0  # seconds between two plain lines
 
@@ -59,8 +59,8 @@ class Progress:
 def summary(status: Status) -> str:
     """A status in one line.
 
-    >>> summary(Status(5, 117, 0, 1, 0, 2, 9, (), 42.0))
-    '5 of 117 runs, 2 of 9 programs compiled, 1 diverged, about 42 s left'
+    >>> summary(Status(5, 117, 0, 1, 0, 2, 9, (), 42.0, 25_300.0))
+    '5 of 117 runs, 2 of 9 programs compiled, 1 diverged, 25,300 steps/s, about 42 s left'
     """
     parts = [f"{status.runs} of {status.runs_total} runs"]
     if status.reused:
@@ -72,6 +72,8 @@ def summary(status: Status) -> str:
         for count, what in ((status.diverged, "diverged"), (status.failed, "failed"))
         if count
     ]
+    if status.steps_per_second and status.runs < status.runs_total:
+        parts.append(f"{status.steps_per_second:,.0f} steps/s")
     if status.seconds_left is not None and status.runs < status.runs_total:
         parts.append(f"about {_duration(status.seconds_left)} left")
     return ", ".join(parts)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from funcdl.errors import StoreError
 from funcdl.report.question import Question
+from funcdl.store.environments import read_environments
 from funcdl.store.folder import FORMAT, Folder
+
+_STARTED = "question.command"
 
 
 def write_record(question: Question, facts: dict[str, Any]) -> dict[str, Any]:
@@ -20,12 +26,13 @@ def write_record(question: Question, facts: dict[str, Any]) -> dict[str, Any]:
     asked = question._asdict() | {"spaces": spaces}
     for derived in ("parameters", "environment"):  # they come from the runs themselves
         del asked[derived]
-    return {"format": FORMAT, **facts, "question": asked}
+    study = hashlib.sha256(question.config_text.encode()).hexdigest()  # of study.yaml
+    return {"format": FORMAT, "study": study, **facts, "question": asked}
 
 
 def read_record(folder: Folder, rows: pa.Table | None) -> Question:
     """The question of a study's folder, with what its runs say about models and machines."""
-    asked = folder.read_json("plan.json")["question"]
+    asked = folder.plan["question"]
     known = {key: asked[key] for key in Question._fields if key in asked}
     for key in ("methods", "contrasts"):
         known[key] = tuple(tuple(item) for item in known[key])
@@ -46,7 +53,7 @@ def _parameters(rows: pa.Table | None) -> dict[tuple[str, str], int]:
 
 def _environment(folder: Folder, rows: pa.Table | None) -> dict[str, str]:
     """Versions and machine; where runs were made under several, all values are named."""
-    known = folder.read_json("environments.json", {})
+    known = read_environments(folder.path)
     used = set(rows["environment"].to_pylist()) if rows is not None else set()
     merged: dict[str, list[str]] = {}
     for name, facts in known.items():
@@ -57,12 +64,22 @@ def _environment(folder: Folder, rows: pa.Table | None) -> dict[str, str]:
     return {key: " and ".join(values) for key, values in merged.items()}
 
 
-def same(old: Any, new: dict[str, Any]) -> bool:
-    """Whether two contents of `plan.json` say the same; how the study was started is no difference."""
-    return _lasting(old) == _lasting(json.loads(json.dumps(new)))
+def changes(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
+    """Where two contents of `plan.json` differ; how the study was started is no difference."""
+    before, after = _lasting(old or {}), _lasting(json.loads(json.dumps(new)))
+    return [key for key in {**before, **after} if before.get(key) != after.get(key)]
 
 
-def _lasting(record: Any) -> Any:
-    if not isinstance(record, dict) or not isinstance(record.get("question"), dict):
-        return record
-    return record | {"question": record["question"] | {"command": ""}}
+def _lasting(record: dict[str, Any]) -> dict[str, Any]:
+    """One level of keys, those of the question among them."""
+    question = {f"question.{key}": value for key, value in record.get("question", {}).items()}
+    return {k: v for k, v in {**record, **question}.items() if k not in ("question", _STARTED)}
+
+
+def known_widths(folder: Path, asked: int | None) -> dict[str, int]:
+    """Lanes per program that a study's folder has settled on, for the same asked width."""
+    try:
+        lanes = Folder(folder).plan["lanes"]
+        return dict(lanes["widths"]) if lanes["asked"] == asked else {}
+    except (StoreError, KeyError, TypeError):
+        return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from funcdl.errors import DamageWarning
 from funcdl.record import read_record
 from funcdl.report.comparisons import comparisons
 from funcdl.report.question import Question
 from funcdl.report.table import table
 from funcdl.store.folder import Folder
 from funcdl.store.frames import examples_of, metrics_frame, runs_frame
+from funcdl.store.manifest import Damage, find_damage
 from funcdl.store.parts import read_rows
 
 
@@ -33,7 +36,9 @@ class Results:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per run.
+        """One row per run; of a search that stops early, one per trial and tuning repeat.
+
+        Such a row is the trial's run to the last rung it reached, and `steps` tells how far that is.
 
         Columns: `id`, `block`, `method`, one per compared axis, one per tuned key, `phase` ("tune" or
         "measure"), `trial`, `repeat`, `status` ("ok", "diverged" or "failed"), `reason`, `steps`,
@@ -76,9 +81,20 @@ def load(folder: str | os.PathLike[str]) -> Results:
         folder: what `funcdl run` made, such as "runs/quickstart"; a study that is still running, or
             was stopped, gives what is there so far.
 
+    Warns:
+        DamageWarning: for each file that is not as it was written; what can be trusted is returned.
+
     Raises:
-        StoreError: if it is not a study's folder, or was made by a newer funcdl.
+        StoreError: if it is not a study's folder, its description is damaged, or it was made by a
+            newer funcdl.
     """
     opened = Folder(folder)
-    rows, _ = read_rows(opened.path / "runs")
+    rows, damaged = read_rows(opened.path / "runs")
+    found = [Damage(f"runs/{path.name}", "is not as it was written") for path in damaged]
+    for path, problem in [*found, *find_damage(opened.path)]:
+        warnings.warn(
+            f"{opened.path / path}: {problem}; the study's command repairs what can be repaired",
+            DamageWarning,
+            stacklevel=2,
+        )
     return Results(opened.path, read_record(opened, rows), rows)

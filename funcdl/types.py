@@ -29,7 +29,10 @@ class Model(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Examples: two pytrees of arrays that share their leading axis, `[n, ...]`."""
+    """Examples: two pytrees of arrays that share their leading axis, `[n, ...]`.
+
+    An array may be `funcdl.data.rows.Rows`, whose examples stay in a file until they are indexed.
+    """
 
     inputs: PyTree
     targets: PyTree

@@ -130,6 +130,10 @@ def test_the_quickstart_is_nine_methods():
         "clip_value": None,
         "weight_decay": 0.0,
         "accumulate": 1,
+        "compute_dtype": "float32",
+        "matmul_precision": None,
+        "remat": False,
+        "stream": "auto",
     }
 
 
@@ -160,6 +164,26 @@ WRONG_VALUES = [
     ("train.clip_norm", "0", "0 given; allowed greater than 0"),
     ("train.clip_norm", "'1'", "'1' given; allowed a number"),
     ("train.weight_decay", "-1", "-1 given; allowed at least 0"),
+    ("train.compute_dtype", "bf16", "did you mean bfloat16; allowed float32, bfloat16"),
+    ("train.compute_dtype", "float16", "unknown value 'float16'; did you mean "),
+    (
+        "train.matmul_precision",
+        "best",
+        "unknown value 'best'; did you mean highest; allowed default, high, highest",
+    ),
+    ("train.remat", "yes", "'yes' given; allowed true or false"),
+    ("train.stream", "true", "unknown value true; allowed auto, always, never"),
+    ("mode", "vamp", "unknown value 'vamp'; did you mean vmap; allowed auto, each, vmap"),
+    ("width", "0", "0 given; allowed at least 1"),
+    ("width", "2.5", "2.5 given; allowed a whole number"),
+    ("threads", "0", "0 given; allowed at least 1"),
+    ("mesh", "8", "8 given; allowed a mapping"),
+    ("mesh.data", "0", "0 given; allowed at least 1"),
+    ("mesh.model", "2", "unknown key 'model'; allowed data, fsdp"),
+    ("tune", "{stop: 3}", "3 given; allowed true, or a mapping of eta, rungs, first"),
+    ("tune", "{stop: {eta: 1}}", "1 given; allowed at least 2"),
+    ("tune", "{stop: {rung: 1}}", "unknown key 'rung'; did you mean rungs"),
+    ("tune.stop.first", "0", "0 given; allowed at least 1"),
     ("train.schedule", "cos", "unknown schedule 'cos'; did you mean cosine"),
     ("train.schedule", "{name: linear, warmup: 2}", "2 given; allowed a number at least 0 and at"),
     ("optimizer.learning_rate", "null", "null given; allowed a number greater than 0"),
@@ -218,7 +242,7 @@ WRONG_VALUES = [
     ("baselines", "{f: {name: random_forest, trees: 3}}", "unknown argument 'trees'"),
     ("variants", "{quick: 3}", "3 given; allowed a mapping"),
     ("train", "fast", "'fast' given; allowed a mapping"),
-    ("modle.hidden", "[8]", "unknown key 'modle'; did you mean model"),
+    ("modle.hidden", "[8]", "unknown key 'modle'; did you mean mode or model"),
     (".steps", "3", "'.steps' is not a dotted key"),
 ]
 

@@ -34,6 +34,9 @@ tune:
   optimizer.b1: {when: {optimizer: adamw}, one_minus: {log_uniform: [0.01, 0.5]}}
   trials: 16
   repeat: 1
+  stop: {eta: 2, first: 50}
+threads: 2
+mesh.data: 2
 repeat: {count: 5, vary: [init, order, dropout, augment]}
 select: {metric: validation/accuracy, mode: max, at: final}
 margin: 0.01
@@ -91,6 +94,13 @@ def test_there_are_configs():
         "tune: {sampler: optuna}",
         "tune: {optimizer.learning_rate: {log_unifrom: [0.1, 1]}}",
         "tune: {optimizer.learning_rate: 0.1}",
+        "tune: {stop: 3}",
+        "tune: {stop: {eta: 1}}",
+        "mode: vamp",
+        "width: 0",
+        "mesh: {model: 2}",
+        "train: {compute_dtype: float16}",
+        "train: {remat: 1}",
         "repeat: {max: 40}",
         "select: {at: last}",
         "contrasts: some",

@@ -149,10 +149,15 @@ def test_falls_back_to_lax_for_what_it_leaves_to_it():
     compare((4, 2, 2, 3), (3, 3, 3, 4), (1, 1), "VALID", **options)  # an empty result
 
 
-def test_leaves_other_backends_their_convolution(monkeypatch):
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+@pytest.mark.parametrize(
+    ("backend", "batch", "native"),
+    [("tpu", 2, True), ("cpu", 2, False), ("gpu", 2, False), ("gpu", 10_000, True)],
+)
+def test_takes_the_way_that_is_faster_on_this_backend(monkeypatch, backend, batch, native):
+    """A GPU's own convolution is for large ones: 10,000 images of 8x8 are 23 million patch elements."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
     options = {"window_strides": (1, 1), "padding": "SAME", "dimension_numbers": LAYOUTS[2]}
-    assert uses_native((2, 8, 8, 4), (3, 3, 4, 6), **options)
+    assert uses_native((batch, 8, 8, 4), (3, 3, 4, 6), **options) == native
 
 
 def test_refuses_what_lax_refuses():

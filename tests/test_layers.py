@@ -23,7 +23,7 @@ STOREYS = [
     {"execute"},
     {"report"},
     {"record", "progress"},
-    {"results", "catalogue", "overview"},
+    {"results", "catalogue", "overview", "verification"},
     {"api"},
     {"cli", "__init__"},
     {"__main__"},

@@ -134,7 +134,7 @@ def test_recurrent_nets_follow_their_equations(cls, reference, cell):
 class Attention(Transformer):
     @nn.compact
     def __call__(self, x, *, train=False):
-        return self._attention(x)
+        return self._attention(x.reshape(-1, x.shape[-1]), x.shape[1]).reshape(x.shape)
 
 
 def test_attention_is_linens():

@@ -17,17 +17,19 @@ from funcdl.execute.messages import Job
 from funcdl.execute.queue import LOAD_SECONDS, Queue
 from funcdl.plan.code import digest_of
 from funcdl.plan.contest import Contest, Outcome, Run, chosen, due, most
+from funcdl.plan.rungs import Rung
 from funcdl.plan.samplers import points
 from funcdl.plan.study import make_plan
 from funcdl.train.streams import STREAMS
 
 
 def contest(trials: int = 3, tune_repeats: int = 1, repeats: int = 2, maximise: bool = True):
-    def make(phase, trial, repeat, streams):
+    def make(phase, trial, repeat, streams, until):
+        assert until is None, "nothing stops early here"
         return Run(f"{phase}-{trial}-{repeat}", phase, trial, repeat, streams, {"x": trial})
 
-    vary = ("init", "order")
-    return Contest("", "m", {}, trials, tune_repeats, repeats, vary, maximise, make)
+    vary, rungs = ("init", "order"), (Rung(100, trials),)
+    return Contest("", "m", {}, trials, rungs, tune_repeats, repeats, vary, maximise, make)
 
 
 def outcomes(*scores: tuple[str, float | None, float | None]) -> dict[str, Outcome]:
@@ -169,7 +171,7 @@ def ids(one: Study) -> set[str]:
     for c in plan.contests:
         found |= {run.id for run in due(c, {})}
         found |= {
-            c.make("measure", t, r, dict.fromkeys(STREAMS, r)).id
+            c.make("measure", t, r, dict.fromkeys(STREAMS, r), None).id
             for t in range(c.trials)
             for r in range(c.repeats)
         }
@@ -238,19 +240,23 @@ def job(program: str, name: str) -> Job:
     return Job(name, program, None, {}, "", 0, "tune", {}, 1, 1, False, ("", "max", "final"))
 
 
+def taken(queue: Queue, worker: int) -> list[str]:
+    return [job.id for job in queue.take(worker)]
+
+
 def test_a_worker_stays_with_its_program():
     queue = Queue()
     for i in range(2):
         queue.put(job("p", f"p{i}"))
         queue.put(job("q", f"q{i}"))
-    assert queue.take(1).id == "p0"  # type: ignore[union-attr]
-    assert queue.take(2).id == "q0"  # type: ignore[union-attr]
-    assert queue.take(2).id == "q1"  # type: ignore[union-attr]
-    assert queue.take(2) is None, "p is being compiled by another worker"
+    assert taken(queue, 1) == ["p0"]
+    assert taken(queue, 2) == ["q0"]
+    assert taken(queue, 2) == ["q1"]
+    assert taken(queue, 2) == [], "p is being compiled by another worker"
     queue.compiled("p")
-    assert queue.take(2) is None, "what is left of p is not worth loading it"
+    assert taken(queue, 2) == [], "what is left of p is not worth loading it"
     queue.took("p", 10 * LOAD_SECONDS)
-    assert queue.take(2).id == "p1"  # type: ignore[union-attr]
+    assert taken(queue, 2) == ["p1"]
     assert len(queue) == 0
 
 
@@ -258,12 +264,11 @@ def test_a_lost_workers_program_is_free_again():
     queue = Queue()
     queue.put(job("p", "p0"))
     queue.put(job("p", "p1"))
-    lost = queue.take(1)
-    assert lost is not None
-    assert queue.take(2) is None
+    (lost,) = queue.take(1)
+    assert taken(queue, 2) == []
     queue.lost(1)
     queue.put(lost, first=True)
-    assert queue.take(2).id == "p0"  # type: ignore[union-attr]
+    assert taken(queue, 2) == ["p0"]
 
 
 def test_every_room_that_decides_bits_is_in_the_code_digest(tmp_path: Path):

@@ -153,3 +153,17 @@ def test_arguments_of_own_functions_are_checked(keys, message: str, tmp_path: Pa
     with pytest.raises(fd.StudyError, match=message):
         run(tmp_path / "study", **({"model": linear()} | keys))
     assert not (tmp_path / "study").exists()
+
+
+def test_more_threads_than_cores_are_refused(tmp_path):
+    """XLA would make another program of them, whose bits differ."""
+    study = fd.Study(
+        task="classification",
+        data="digits",
+        model="logistic",
+        optimizer={"name": "sgd", "learning_rate": 0.1},
+        threads=5_000,
+    )
+    with pytest.raises(fd.FuncdlError, match=r"threads: 5000 given.*allowed 1 to \d+$"):
+        fd.run(study, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

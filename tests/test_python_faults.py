@@ -52,7 +52,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     folder = tmp_path_factory.mktemp("faulty") / "study"
     results = run(folder, compare={"approach": bundles}, optimizer=None, repeat=1)
     events = pd.read_json(folder / "events.jsonl", lines=True)
-    lost = events[events["event"] == "worker lost"]["run"]
+    lost = events[events["event"] == "worker lost"]["runs"].explode()
     runs = results.runs.set_index("method")
     return runs.assign(lost=runs["id"].map(lost.value_counts())).join(
         results.table.set_index("method")[["mean", "n"]]

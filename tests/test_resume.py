@@ -1,5 +1,6 @@
 """A study that is stopped, killed or fought over ends with the same bits as one that is left alone."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -47,13 +48,14 @@ def same(results: fd.Results, calm: fd.Results) -> None:
     assert table == (calm.folder / "report" / "comparisons.csv").read_text()
 
 
-def killed_and_resumed(folder: Path, kills: int, seed: int) -> tuple[fd.Results, int]:
-    """Runs the study, killing the whole tree at random moments; returns it and how many kills hit.
+def killed_and_resumed(folder: Path, who: str, kills: int, seed: int) -> tuple[fd.Results, int]:
+    """Runs the study, killing at random moments; returns it and how many kills hit.
 
-    Every second kill strikes while the program starts, the others while it trains.
+    Every second kill strikes while the program starts, the others while it trains. `who` is killed:
+    a "worker" (then the whole tree, a little later), the "supervisor", or "both".
     """
     config, out = write(folder, LONG), folder / "out"
-    moments = random.Random(seed)
+    dice = random.Random(seed)
     hits = 0
     for kill in range(kills):
         process = start("run", config, "--out", out, "--workers", 2, *EVERY)
@@ -65,31 +67,45 @@ def killed_and_resumed(folder: Path, kills: int, seed: int) -> tuple[fd.Results,
                 )
             )
         try:
-            process.wait(moments.uniform(0.0, 1.5))
+            process.wait(dice.uniform(0.0, 1.5))
         except subprocess.TimeoutExpired:
             hits += 1
-            os.killpg(process.pid, signal.SIGKILL)
+            workers = children(process.pid)
+            if who == "worker" and workers:
+                os.kill(dice.choice(workers), signal.SIGKILL)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(dice.uniform(0.0, 1.5))
+            if who == "supervisor":
+                os.kill(process.pid, signal.SIGKILL)
+            elif process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     ended = funcdl("run", config, "--out", out, "--workers", 2, *EVERY)
     assert ended.returncode == 0, ended.stderr
     return fd.load(out), hits
 
 
-def test_killed_at_random_moments(calm: fd.Results, tmp_path: Path):
-    results, hits = killed_and_resumed(tmp_path, kills=6, seed=0)
-    assert hits >= 5, "the kills came too late to prove anything"
+@pytest.mark.parametrize("who", ["worker", "supervisor", "both"])
+def test_killed_at_random_moments(calm: fd.Results, tmp_path: Path, who: str):
+    results, hits = killed_and_resumed(tmp_path, who, kills=3, seed=0)
+    assert hits >= 2, "the kills came too late to prove anything"
     same(results, calm)
     assert "run resumed" in events(results.folder)
     assert not list((results.folder / "checkpoints").iterdir())
 
 
 @pytest.mark.slow
-def test_killed_at_a_hundred_random_moments(calm: fd.Results, tmp_path: Path):
-    for seed in range(1, 21):
+@pytest.mark.parametrize("who", ["worker", "supervisor", "both"])
+def test_killed_at_many_random_moments(calm: fd.Results, tmp_path: Path, who: str):
+    """At least 20 hits each."""
+    total = 0
+    for seed in range(1, 7):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        results, _ = killed_and_resumed(folder, kills=5, seed=seed)
+        results, hits = killed_and_resumed(folder, who, kills=5, seed=seed)
         same(results, calm)
+        total += hits
+    assert total >= 20
 
 
 @pytest.mark.parametrize(
@@ -139,18 +155,6 @@ def test_workers_of_a_killed_supervisor_end(tmp_path: Path):
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     wait_until(lambda: not any(map(alive, workers)))
-
-
-def test_a_second_process_is_refused_and_told_who_holds_the_study(tmp_path: Path):
-    config, out = write(tmp_path, LONG), tmp_path / "out"
-    process = start("run", config, "--out", out, "--workers", 1)
-    wait_until(lambda: "started" in events(out))
-    second = funcdl("run", config, "--out", out)
-    assert second.returncode == 2
-    assert f"in use by process {process.pid} on " in second.stderr
-    assert "Traceback" not in second.stderr
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 def test_a_damaged_checkpoint_is_set_aside(calm: fd.Results, tmp_path: Path):
@@ -255,3 +259,41 @@ def test_the_number_of_cores_does_not_change_bits(calm: fd.Results, tmp_path: Pa
     env = {**os.environ, "JAX_ENABLE_X64": "1", "JAX_THREEFRY_PARTITIONABLE": "0"}
     subprocess.run(["taskset", "-c", cores, *words], check=True, capture_output=True, env=env)
     same(fd.load(out), calm)
+
+
+def test_a_second_signal_ends_at_once_and_the_store_is_sound(calm: fd.Results, tmp_path: Path):
+    config, out = write(tmp_path, LONG), tmp_path / "out"
+    process = start("run", config, "--out", out, "--workers", 2, *EVERY)
+    wait_until(lambda: list((out / "checkpoints").glob("*.npz")) if out.exists() else None)
+    workers = children(process.pid)
+    for pid in workers:  # they cannot save, so that one signal would have to wait
+        os.kill(pid, signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: "interrupted" in events(out))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert not [pid for pid in workers if alive(pid)]
+    ended = funcdl("run", config, "--out", out, "--workers", 2)
+    assert ended.returncode == 0, ended.stderr
+    same(fd.load(out), calm)
+
+
+def test_ctrl_c_while_python_still_imports():
+    """From the first line of the program on: one line and status 130, never a traceback."""
+    code = (
+        "import os, runpy, signal, sys\n"
+        "module, sys.argv[1:] = sys.argv[1], ['list']\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == module:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "runpy.run_module('funcdl', run_name='__main__', alter_sys=False)\n"
+    )
+    for module in ("funcdl.cli", "typer", "funcdl.catalogue"):
+        words = [sys.executable, "-c", code, module]
+        ended = subprocess.run(words, capture_output=True, text=True)
+        assert (ended.returncode, ended.stdout) == (130, ""), module
+        assert ended.stderr == "stopped by SIGINT\n", module

@@ -10,7 +10,7 @@ from funcdl.data.order import indices
 from funcdl.execute import resume
 from funcdl.execute.messages import Job
 from funcdl.execute.programs import compile_program
-from funcdl.execute.runner import Saved, Stopped, run_job
+from funcdl.execute.runner import Saved, Stopped, Watch, run_job
 from funcdl.models.make import make_model
 from funcdl.plan.recipe import cut
 from funcdl.train.streams import STREAMS, stream_keys
@@ -28,6 +28,9 @@ def job(rate: float, steps: int = 12, at: str = "final", every: int = 4) -> Job:
             "steps": steps,
             "batch_size": 16,
             "accumulate": 1,
+            "compute_dtype": "float32",
+            "matmul_precision": None,
+            "remat": False,
             "schedule": {"name": "constant", "warmup": 0.0},
             "clip_norm": None,
             "clip_value": None,
@@ -99,15 +102,16 @@ def test_a_run_left_off_anywhere_ends_the_same(program, tmp_path, rate, at, ever
     for left_off_at in (1, 2, 3):
         beats = 0
 
-        def beat(state, progress, last=left_off_at):
+        def beat(saves, now, steps, last=left_off_at):
             nonlocal beats
             beats += 1
             if beats == last:
-                resume.save(tmp_path, "id", state, progress)
+                ((_, left),) = saves()
+                resume.save(tmp_path, "id", left.state, left.progress)
                 raise Stopped
 
         with pytest.raises(Stopped):
-            run_job(job(rate, at=at, every=every), program, DATA, TRAIN, beat=beat)
+            run_job(job(rate, at=at, every=every), program, DATA, TRAIN, watch=Watch(beat))
         one = job(rate, at=at, every=every)
         hyper = {k: np.float32(v) for k, v in one.hyper.items()}
         template = program.init(stream_keys(0, "measure", 0), hyper, TRAIN)

@@ -11,11 +11,13 @@ import pytest
 
 from funcdl.errors import StoreError
 from funcdl.store import checkpoint, files
-from funcdl.store.folder import Folder, owned, write_json
+from funcdl.store.folder import Folder
 from funcdl.store.frames import examples_of, metrics_frame, runs_frame
 from funcdl.store.ledger import Label, Ledger
+from funcdl.store.lock import owned
 from funcdl.store.parts import read_rows, write_part
 from funcdl.store.row import Row, to_table
+from funcdl.store.sealed import read_sealed, write_sealed
 from funcdl.types import Curve
 
 
@@ -135,15 +137,15 @@ def test_a_failed_run_is_tried_again(tmp_path: Path):
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "x.json"
-    write_json(path, {"a": 1})
+    write_sealed(path, {"a": 1})
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(StoreError, match="disk is full"):
-        write_json(path, {"a": 2})
-    assert path.read_text() == '{\n "a": 1\n}'
+        write_sealed(path, {"a": 2})
+    assert read_sealed(path) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
@@ -159,14 +161,14 @@ def test_a_folder_that_is_not_a_study_is_refused(tmp_path: Path):
 
 
 def test_a_newer_format_is_refused(tmp_path: Path):
-    write_json(tmp_path / "plan.json", {"format": 99})
+    write_sealed(tmp_path / "plan.json", {"format": 99})
     with pytest.raises(StoreError, match="newer funcdl"):
         Folder(tmp_path)
 
 
 HOLD = """
 import sys, time
-from funcdl.store.folder import owned
+from funcdl.store.lock import owned
 with owned(sys.argv[1]):
     print("mine", flush=True)
     time.sleep(60)
@@ -239,7 +241,7 @@ def test_only_the_last_two_checkpoints_are_kept(tmp_path: Path):
     for step in (1, 2, 3):
         checkpoint.save(tmp_path, state()._replace(step=step))
     assert sorted(p.name[-5] for p in tmp_path.iterdir()) == ["2", "3"]
-    checkpoint.drop(tmp_path, "run1")
+    checkpoint.drop(tmp_path, {"run1"})
     assert not list(tmp_path.iterdir())
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from funcdl.config.engine import of_the_engine
 from funcdl.config.layers import SECTIONS, full, split, undot
 from funcdl.config.names import show, unknown
 from funcdl.config.node import Node, is_live, is_mapping, plain
@@ -52,6 +53,9 @@ def read_axes(node: Node | None, problems: list[Problem], notes: list[str]) -> l
         return []
     axes = []
     for name, axis in node.value.items():
+        if of_the_engine(name):
+            problems.append(axis.problem(of_the_engine(name)))
+            continue
         if name in COLUMNS or "/" in name:
             text = f"{name!r} is a column of the results; choose another name for the axis"
             problems.append(axis.problem(text))
@@ -162,7 +166,7 @@ def _bundles(axis: Node, problems: list[Problem]) -> list[Value]:
         layer = undot(overrides, problems)
         for key, part in layer.value.items():
             if key not in PARTS:
-                problems.append(part.problem(unknown("key", key, PARTS)))
+                problems.append(part.problem(of_the_engine(key) or unknown("key", key, PARTS)))
         values.append(Value(label, layer, overrides))
     return values
 

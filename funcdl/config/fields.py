@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from funcdl.config.names import show
 
 STREAMS = ("init", "order", "dropout", "augment")
 LATER = {
@@ -16,7 +18,6 @@ LATER = {
         "until": "growing the number of repeats until the answer is decided",
         "cross": "crossed random streams",
     },
-    "tune": {"stop": "stopping trials early"},
 }
 """Keys that a later version will have; a study that counts on them must not run without them."""
 
@@ -50,6 +51,13 @@ class Train(Part):
     clip_value: largest absolute value of a gradient's entry, or null.
     weight_decay: added to the gradient times the parameters, before the optimizer (coupled L2).
     accumulate: gradients averaged for one update.
+    compute_dtype: what the model computes in; parameters, the optimizer's state, the loss and the
+        metrics are float32 whatever it is.
+    matmul_precision: of products of float32 matrices on hardware that has faster, coarser ones; the
+        backend's own default if null.
+    remat: recompute activations in the backward pass, which takes less memory and more time.
+    stream: whether the training data stay on the host and come batch by batch; `auto` where they
+        do not fit on the device.
     """
 
     steps: Count = 1000
@@ -60,6 +68,21 @@ class Train(Part):
     clip_value: Positive | None = None
     weight_decay: NotNegative = 0.0
     accumulate: Count = 1
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    matmul_precision: Literal["default", "high", "highest"] | None = None
+    remat: bool = False
+    stream: Literal["auto", "always", "never"] = "auto"
+
+
+class Mesh(Part):
+    """Devices that share one run, by what they share.
+
+    data: the examples of a batch are cut into so many parts.
+    fsdp: so are the parameters and the optimizer's state, beside the examples.
+    """
+
+    data: Annotated[int, Field(ge=1, le=10**6)] = 1
+    fsdp: Annotated[int, Field(ge=1, le=10**6)] = 1
 
 
 class Repeat(Part):
@@ -98,12 +121,27 @@ class Select(Part):
         return value if isinstance(value, dict) else {"metric": value}
 
 
+class Stop(Part):
+    """Synchronous successive halving (Jamieson and Talwalkar, 2016): the worst trials stop early.
+
+    eta: how many times fewer trials go on after each rung.
+    rungs: how often trials are cut; as often as their number allows if null.
+    first: steps of the first rung; the steps divided by `eta` once per rung if null, and no fewer
+        than up to the first evaluation.
+    """
+
+    eta: Annotated[int, Field(ge=2, le=10**6)] = 3
+    rungs: Annotated[int, Field(ge=1, le=30)] | None = None
+    first: Count | None = None
+
+
 class Tune(Part):
     """The search of each method's hyperparameters; every other key is a tuned key with its space.
 
     trials: points tried per method and block.
     sampler: how points are chosen.
     repeat: runs per point.
+    stop: which trials are stopped early; none if left out.
     """
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, arbitrary_types_allowed=True)
@@ -111,6 +149,14 @@ class Tune(Part):
     trials: Annotated[int, Field(ge=1, le=10**6)] = 8
     sampler: Literal["grid", "random", "halton", "sobol"] = "halton"
     repeat: Annotated[int, Field(ge=1, le=10_000)] = 1
+    stop: Stop | None = None
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _stop(cls, value: Any) -> Any:
+        if value is None or isinstance(value, bool | dict | Stop):
+            return ({} if value else None) if isinstance(value, bool) else value
+        raise ValueError(f"{show(value)} given; allowed true, or a mapping of eta, rungs, first")
 
     @property
     def spaces(self) -> dict[str, Any]:

@@ -165,16 +165,20 @@ def _all(parts: Mapping[str, Any], seen: _Seen) -> dict[str, Any]:
 def _array(value: Any) -> dict[str, Any]:
     import numpy as np
 
-    try:
-        array = np.asarray(value)
-    except TypeError:  # a JAX random key, which is no number
-        from jax.random import key_data
+    from funcdl.data.digest import content
+    from funcdl.data.rows import Rows
 
-        array = np.asarray(key_data(value))
+    array: Any = value
+    if not isinstance(value, Rows):
+        try:
+            array = np.asarray(value)
+        except TypeError:  # a JAX random key, which is no number
+            from jax.random import key_data
+
+            array = np.asarray(key_data(value))
     if array.dtype.hasobject:
         return {"objects": [repr(item) for item in array.ravel().tolist()]}
-    contents = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-    return {"dtype": array.dtype.str, "shape": list(array.shape), "bytes": contents}
+    return {"dtype": array.dtype.str, "shape": list(array.shape), "bytes": content(array)}
 
 
 def _function(function: Any, seen: _Seen) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from funcdl.signatures import Parameter, parameters
 
 Recipe = dict[str, Any]
 
+_NOT_SEARCHED = ("schedule", "eval_every", "stream")
+
 PARTS = ("task", "data", "model", "optimizer", "train")
 
 
@@ -101,9 +103,9 @@ def _train(node: Node, problems: list[Problem]) -> tuple[dict[str, Any], Section
 
 
 def _train_parameters() -> dict[str, Parameter]:
-    """What a search may set of `train` itself; how runs are evaluated is not searched."""
+    """What a search may set of `train` itself; how runs are evaluated and fed is not searched."""
     known = parameters(Train)
-    return {f"train.{k}": p for k, p in known.items() if k not in ("schedule", "eval_every")}
+    return {f"train.{k}": p for k, p in known.items() if k not in _NOT_SEARCHED}
 
 
 def with_values(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Recipe:

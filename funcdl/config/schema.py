@@ -36,7 +36,8 @@ def json_schema() -> Schema:
     study = Study.model_json_schema()["properties"]
     properties: Schema = {
         "base": {"type": "string", "description": "another config, which this one builds upon"},
-        **{key: study[key] for key in ("name", "seed", "margin")},
+        **{key: study[key] for key in ("name", "seed", "margin", "mode", "width", "threads")},
+        "mesh": {"anyOf": [_model(fields.Mesh), {"type": "null"}]},
         **{part: {"$ref": f"#/$defs/{part}"} for part in PARTS},
         "across": _axes(),
         "compare": _axes(),
@@ -49,7 +50,7 @@ def json_schema() -> Schema:
         "select": {"anyOf": [{"type": "string"}, _model(fields.Select)]},
         "variants": {"type": "object", "additionalProperties": {"type": "object"}},
     }
-    dotted = "|".join([*PARTS, *sorted(OPEN), "repeat", "select"])
+    dotted = "|".join([*PARTS, *sorted(OPEN), "repeat", "select", "mesh"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "funcdl study",
@@ -136,6 +137,9 @@ def _axes() -> Schema:
 
 def _tune() -> Schema:
     schema = _model(fields.Tune)
+    del schema["$defs"]  # what stands there is written in place; `#` is the whole schema's root
+    schema["properties"]["stop"] = {"anyOf": [{"type": "boolean"}, _model(fields.Stop)]}
+    schema["patternProperties"] = {r"^stop\..+$": True}
     spaces = {"type": "array", "items": _ref("space"), "minItems": 1}
     return schema | {"additionalProperties": {"anyOf": [_ref("space"), spaces]}}
 

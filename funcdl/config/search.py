@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from funcdl.config.fields import LATER, later
+from funcdl.config.engine import of_the_engine
 from funcdl.config.layers import split
 from funcdl.config.names import show, unknown
 from funcdl.config.node import Node, is_mapping, plain
@@ -52,13 +52,14 @@ def read_rules(node: Node | None, problems: list[Problem]) -> list[Rule]:
     """The rules under `tune`, in the order in which they are tried."""
     rules = []
     for key, written in node.value.items() if node is not None and is_mapping(node) else ():
-        if key in LATER["tune"]:
-            problems.append(written.problem(later("tune", key)))
         if key in RESERVED:
+            continue
+        if of_the_engine(key):
+            problems.append(written.problem(of_the_engine(key)))
             continue
         if "." not in key:
             hint = "and dotted keys such as optimizer.learning_rate"
-            problems.append(written.problem(f"{unknown('key', key, RESERVED[:3])} {hint}"))
+            problems.append(written.problem(f"{unknown('key', key, RESERVED)} {hint}"))
             continue
         entries = written.value if isinstance(written.value, list) else [written]
         if not entries:

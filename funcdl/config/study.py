@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_validator
 
 from funcdl.config.complaints import complaints
 from funcdl.config.effect import without_effect
+from funcdl.config.engine import engine_problems
 from funcdl.config.expansion import Expansion, Rules, expand_tree
-from funcdl.config.fields import Contrasts, NotNegative, Part, Repeat, Select, Train, Tune
+from funcdl.config.fields import Contrasts, Mesh, NotNegative, Part, Repeat, Select, Train, Tune
 from funcdl.config.files import command_line, gather
 from funcdl.config.layers import OPEN, full, merge, split, undot
 from funcdl.config.node import Node, find, from_python, is_mapping, plain
 from funcdl.config.problems import in_order
+from funcdl.config.stopping import open_stop, stop_problems
 from funcdl.errors import Problem, StudyError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -37,6 +39,13 @@ class Study(Part):
     ...               optimizer={"name": "sgd", "learning_rate": 0.1}, repeat=3)
     >>> [method.label for method in expand(study).methods]
     ['mlp/sgd']
+
+    How it is carried out is the same for all its runs, and part of their identity:
+    mode: `each` runs one after another; `vmap` many in the lanes of one program; `auto` is one of
+        the two, decided by backend, shapes and sizes.
+    width: lanes per device under `vmap`; chosen for it if None.
+    threads: threads per worker.
+    mesh: the devices that share one run; one device if None.
     """
 
     name: str = "study"
@@ -46,6 +55,10 @@ class Study(Part):
     model: Any = None
     optimizer: Any = None
     train: Train = Train()
+    mode: Literal["auto", "each", "vmap"] = "auto"
+    width: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    threads: Annotated[int, Field(ge=1, le=4096)] = 1
+    mesh: Mesh | None = None
     across: dict[str, Any] | None = None
     compare: dict[str, Any] | None = None
     baselines: Any = None
@@ -69,12 +82,15 @@ class Study(Part):
         """
         found = list(problems)
         tree = undot(from_python(keys), found) if tree is None else tree
-        tree = _without_nulls(tree)
+        tree = open_stop(_without_nulls(tree))
         try:
             super().__init__(**plain(tree))
         except ValidationError as error:
             found.extend(complaints(error, Study, tree))
-        expansion = expand_tree(tree, _rules(tree), found)
+        found.extend(engine_problems(tree))
+        rules = _rules(tree)
+        expansion = expand_tree(tree, rules, found)
+        found.extend(stop_problems(tree, rules.tune, expansion.methods if expansion else ()))
         found.extend(_variant_problems(tree, found))
         if found or expansion is None:
             raise StudyError(in_order(found))

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from funcdl.config.axes import Axis, read_axes
+from funcdl.config.engine import ENGINE
 from funcdl.config.identity import identity
 from funcdl.config.layers import SECTIONS, full, merge, split
 from funcdl.config.node import Node, find, is_live, is_mapping, plain
@@ -58,6 +59,7 @@ def resolved(study: Study) -> Tree:
         if node is not None:
             result[part] = _section((part,), node, tuned)
     result["train"] = _train(study, tree, every, tuned)
+    result |= study.model_dump(include=set(ENGINE))
     for name, group in axes.items():
         result[name] = {axis.name: _axis(axis, every, tree, tuned) for axis in group}
     result |= _rest(study, tree)
@@ -148,7 +150,9 @@ def _rest(study: Study, tree: Node) -> Tree:
     if study.contrasts is not None:
         result["contrasts"] = study.contrasts.model_dump(exclude_none=True)
     if study.tune is not None:
-        known = study.tune.model_dump(include={"trials", "sampler", "repeat"})
+        known = study.tune.model_dump(include={"trials", "sampler", "repeat", "stop"})
+        if study.tune.stop is None:
+            del known["stop"]
         result["tune"] = study.tune.spaces | known
     expansion = expand(study)
     result["repeat"] = study.repeat.model_dump()

@@ -7,6 +7,9 @@
 | other integers | int32 | int32 |
 | bool | float32 | int32 |
 | text, objects, complex numbers, times | refused | refused |
+
+An array that lies in a file, as `numpy.load(path, mmap_mode="r")` gives it, and is larger than 64 MiB
+stays there: it becomes `Rows`, whose numbers are converted when they are read.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from funcdl.data.mapped import mapped
+from funcdl.data.rows import KINDS, Rows, blocks, to_float32
 from funcdl.data.tree import leaves, map_leaves
 from funcdl.errors import DataError
 from funcdl.types import PyTree
 
+SMALL = 2**26  # bytes; what is smaller in a file is read, what is larger stays there
 _INT32 = np.iinfo(np.int32)
 
 
@@ -66,21 +72,35 @@ def examples(inputs: PyTree, targets: PyTree) -> int:
     return next(iter(lengths.values()))
 
 
-def _to_input(name: str, given: Any) -> np.ndarray:
+def _to_input(name: str, given: Any) -> np.ndarray | Rows:
     array = _array(name, given)
     if array.dtype == np.uint8:
-        return array.astype(np.float32) / np.float32(255)
-    if array.dtype.kind == "b":
-        return array.astype(np.float32)
-    return _to_float32(name, array) if array.dtype.kind == "f" else _to_int32(name, array)
+        return _converted(name, array, "pixels")
+    return _converted(name, array, "float32" if array.dtype.kind in "fb" else "int32")
 
 
-def _to_target(name: str, given: Any) -> np.ndarray:
+def _to_target(name: str, given: Any) -> np.ndarray | Rows:
     array = _array(name, given)
-    return _to_float32(name, array) if array.dtype.kind == "f" else _to_int32(name, array)
+    return _converted(name, array, "float32" if array.dtype.kind == "f" else "int32")
 
 
-def _array(name: str, given: Any) -> np.ndarray:
+def _converted(name: str, array: np.ndarray | Rows, kind: str) -> np.ndarray | Rows:
+    """The array as training sees it, in memory or, if it is a large one in a file, as `Rows`."""
+    if isinstance(array, Rows):
+        return array
+    if array.dtype.kind == "f" and array.ndim:  # `examples` refuses a single number
+        _check_finite(name, array)
+    elif array.dtype.kind in "iu" and kind == "int32":
+        _check_range(name, array)
+    # Of one number per example, the numbers of the rows would take as much memory.
+    large = array.ndim > 1 and array.nbytes > SMALL
+    file = mapped(array) if large else None
+    return KINDS[kind](array) if file is None else Rows(file, kind)
+
+
+def _array(name: str, given: Any) -> np.ndarray | Rows:
+    if isinstance(given, Rows):
+        return given
     if isinstance(given, np.ma.MaskedArray):
         raise DataError(
             f"{name} is a masked array; fill or drop the masked values: {name}.filled(0)"
@@ -105,23 +125,31 @@ def _array(name: str, given: Any) -> np.ndarray:
     )
 
 
-def _to_float32(name: str, array: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what overflows is infinite, and refused just below
-        narrow = array.astype(np.float32)
-    bad = ~np.isfinite(narrow)
-    if bad.any():
-        first = tuple(int(i) for i in np.argwhere(bad)[0])
+def _check_finite(name: str, array: np.ndarray) -> None:
+    wrong, first = 0, 0
+    for start, block in blocks(array):
+        bad = ~np.isfinite(to_float32(block))
+        if bad.any() and not wrong:
+            first = start + int(np.argwhere(bad)[0][0])
+        wrong += int(bad.sum())
+    if wrong:
+        row = ~np.isfinite(to_float32(array[first : first + 1]))
+        index = (first, *(int(i) for i in np.argwhere(row)[0][1:]))
         raise DataError(
-            f"{name} has {int(bad.sum())} of {bad.size} values that are not finite in float32; the "
-            f"first is {array[first]} at index {list(first)}; remove or impute these examples"
+            f"{name} has {wrong} of {array.size} values that are not finite in float32; the "
+            f"first is {array[index]} at index {list(index)}; remove or impute these examples"
         )
-    return narrow
 
 
-def _to_int32(name: str, array: np.ndarray) -> np.ndarray:
-    if array.size and (int(array.min()) < _INT32.min or int(array.max()) > _INT32.max):
+def _check_range(name: str, array: np.ndarray) -> None:
+    if not array.size or (
+        np.iinfo(array.dtype).min >= _INT32.min and np.iinfo(array.dtype).max <= _INT32.max
+    ):
+        return
+    least = min(int(block.min()) for _, block in blocks(array))
+    greatest = max(int(block.max()) for _, block in blocks(array))
+    if least < _INT32.min or greatest > _INT32.max:
         raise DataError(
-            f"{name} has integers from {array.min()} to {array.max()}; allowed are those of int32, "
+            f"{name} has integers from {least} to {greatest}; allowed are those of int32, "
             f"{_INT32.min} to {_INT32.max}: renumber them, or convert to float32"
         )
-    return array.astype(np.int32)

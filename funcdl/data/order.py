@@ -56,13 +56,7 @@ def indices(key: Array, step: Array | int, *, n: int, batch_size: int) -> Array:
       >>> sorted(int(i) for batch in batches for i in batch)
       [0, 1, 2, 3, 4, 5]
     """
-    if not 1 <= batch_size <= n:
-        raise DataError(
-            f"batch_size {batch_size} does not fit {n} training examples; "
-            f"allowed is 1 to {n}: lower train.batch_size or give more data"
-        )
-    if n > _LARGEST:
-        raise DataError(f"{n} examples are more than int32 can number; allowed are {_LARGEST}")
+    _check(n, batch_size)
     batches = n // batch_size
     step = jnp.asarray(step, jnp.uint32)
     epoch, batch = step // batches, step % batches
@@ -70,12 +64,45 @@ def indices(key: Array, step: Array | int, *, n: int, batch_size: int) -> Array:
     return shuffled(positions, _round_keys(key, epoch, _rounds(n)), n).astype(jnp.int32)
 
 
+def indices_on_host(words: np.ndarray, steps: np.ndarray, *, n: int, batch_size: int) -> np.ndarray:
+    """The same as `indices` for many steps, by NumPy: the host reads what the device would gather.
+
+    Args:
+      words: uint32 `[2]`, the words of the key, as `jax.random.key_data` gives them.
+      steps: integers `[k]` >= 0.
+      n: number of examples.
+      batch_size: examples in a batch, at most `n`.
+
+    Returns:
+      int32 `[k, batch_size]`, equal to those of `indices` element for element.
+
+    Raises:
+      DataError: as `indices` does.
+
+    Example:
+      >>> words = np.asarray(jax.random.key_data(jax.random.key(0)))
+      >>> on_host = indices_on_host(words, np.array([3, 4]), n=6, batch_size=2)
+      >>> [batch.tolist() for batch in on_host] == [
+      ...     indices(jax.random.key(0), step, n=6, batch_size=2).tolist() for step in (3, 4)]
+      True
+    """
+    _check(n, batch_size)
+    epochs, batches = np.divmod(np.asarray(steps, np.uint32), np.uint32(n // batch_size))
+    positions = batches[:, None] * np.uint32(batch_size) + np.arange(batch_size, dtype=np.uint32)
+    words = np.asarray(words, np.uint32)[
+        :, None
+    ]  # axes, since NumPy warns of numbers that overflow
+    found, which = np.unique(epochs, return_inverse=True)
+    keys = np.concatenate([_round_keys_of(words, e[None], _rounds(n))[:, None] for e in found], 1)
+    return shuffled(positions, keys[:, which, None], n).astype(np.int32)
+
+
 def shuffled(positions: Array, round_keys: Array, n: int) -> Array:
     """Maps positions of a shuffle of `0..n-1` to its elements, bijectively.
 
     Args:
       positions: uint32 `[...]`, each below `n`.
-      round_keys: uint32 `[rounds]`.
+      round_keys: uint32 `[rounds]`, or `[rounds, ...]` with axes that broadcast to the positions'.
       n: number of elements, static, at least 1.
 
     Returns:
@@ -83,10 +110,14 @@ def shuffled(positions: Array, round_keys: Array, n: int) -> Array:
     """
     a, b = _sides(n)
     values = _feistel(positions, round_keys, a, b)
-    if a * b == n:
+    if isinstance(values, np.ndarray):
+        while (values >= n).any():
+            values = np.where(values < n, values, _feistel(values, round_keys, a, b))
         return values
     # Cycle-walking: a point beyond n goes round again. The bijection's cycles are finite and each
-    # such point came from one below n, so every walk ends below n.
+    # such point came from one below n, so every walk ends below n. The loop is there even when no
+    # point can be beyond n: without it XLA:CPU computes the network anew for every pixel that is
+    # gathered, which makes a step of a CNN twice as slow.
     return jax.lax.while_loop(
         lambda values: jnp.any(values >= n),
         lambda values: jnp.where(values < n, values, _feistel(values, round_keys, a, b)),
@@ -94,10 +125,20 @@ def shuffled(positions: Array, round_keys: Array, n: int) -> Array:
     )
 
 
+def _check(n: int, batch_size: int) -> None:
+    if not 1 <= batch_size <= n:
+        raise DataError(
+            f"batch_size {batch_size} does not fit {n} training examples; "
+            f"allowed is 1 to {n}: lower train.batch_size or give more data"
+        )
+    if n > _LARGEST:
+        raise DataError(f"{n} examples are more than int32 can number; allowed are {_LARGEST}")
+
+
 def _feistel(values: Array, round_keys: Array, a: int, b: int) -> Array:
     """A keyed bijection of `0..a*b-1`; elementwise."""
     left, right = values // b, values % b
-    for r in range(round_keys.shape[-1]):
+    for r in range(round_keys.shape[0]):
         if r % 2 == 0:
             left = _add_modulo(left, _below(_mix(right ^ round_keys[r]), a), a)
         else:
@@ -112,11 +153,14 @@ def _rounds(n: int) -> int:
 
 def _round_keys(key: Array, epoch: Array, rounds: int) -> Array:
     """uint32 `[rounds]` from all words of the key and the epoch."""
-    words = jax.random.key_data(key)
+    return _round_keys_of(jax.random.key_data(key), epoch, rounds)
+
+
+def _round_keys_of(words: Array, epoch: Array, rounds: int) -> Array:
     seed = epoch
-    for i in range(words.shape[-1]):
-        seed = _mix(seed * 5 + words[i] + _GOLDEN)
-    return _mix(seed ^ _mix(words[0] + jnp.arange(1, rounds + 1, dtype=jnp.uint32) * _GOLDEN))
+    for i in range(words.shape[0]):
+        seed = _mix(seed * np.uint32(5) + words[i] + _GOLDEN)
+    return _mix(seed ^ _mix(words[0] + np.arange(1, rounds + 1, dtype=np.uint32) * _GOLDEN))
 
 
 def _mix(x: Array) -> Array:
@@ -137,7 +181,8 @@ def _below(x: Array, limit: int) -> Array:
 def _add_modulo(x: Array, y: Array, limit: int) -> Array:
     """`(x + y) % limit` for both below `limit`."""
     total = x + y
-    return jnp.where(total >= limit, total - limit, total)
+    where = np.where if isinstance(total, np.ndarray) else jnp.where
+    return where(total >= limit, total - limit, total)
 
 
 def _sides(n: int) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from funcdl.data.rows import Rows
+
 PyTree = Any
 
 
@@ -55,5 +57,10 @@ def map_leaves(function: Callable[[str, Any], Any], tree: PyTree, name: str = ""
 
 
 def take(tree: PyTree, rows: Any) -> PyTree:
-    """Returns the tree with each leaf `[n, ...]` replaced by its `rows`."""
-    return map_leaves(lambda _, leaf: leaf[rows], tree)
+    """Returns the tree with each leaf `[n, ...]` replaced by its `rows`.
+
+    What lies in a file stays there: only the numbers of its rows are noted.
+    """
+    return map_leaves(
+        lambda _, leaf: leaf.select(rows) if isinstance(leaf, Rows) else leaf[rows], tree
+    )

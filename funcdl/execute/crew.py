@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from funcdl.execute.machine import worker_environment
-from funcdl.execute.messages import STOP, Data, Job, send
+from funcdl.execute.messages import STOP, Ahead, Data, Job, Work, send
 from funcdl.types import Dataset
 
 _numbers = itertools.count(1)
@@ -25,14 +25,17 @@ _numbers = itertools.count(1)
 class Member:
     """One worker process and what it is doing."""
 
-    def __init__(self, checkpoints: Path, every: float):
-        """Starts the process; it says `Hello` when it is ready."""
+    def __init__(self, checkpoints: Path, every: float, threads: int = 1):
+        """Starts the process, with so many threads; it says `Hello` when it is ready."""
         ours, theirs = socket.socketpair()
         self.number = next(_numbers)
-        self.job: Job | None = None
+        self.jobs: dict[str, Job] = {}  # what it is doing, by run id
+        self.devices = 1
         self.ready = False
         self.heard = time.monotonic()
-        self.programs: set[str] = set()
+        self.programs: set[str] = set()  # that it has said to be ready
+        self.ahead: set[str] = set()  # that it was told of before it needs them
+        self.looks_ahead = False
         self._known: set[str] = set()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
         with theirs:
@@ -41,7 +44,7 @@ class Member:
                     *(sys.executable, "-P", "-m", "funcdl.execute.worker"),
                     *(str(theirs.fileno()), str(checkpoints.resolve()), str(every)),
                 ],
-                env=worker_environment(),
+                env=worker_environment(threads),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
@@ -49,15 +52,28 @@ class Member:
             )
         self.connection = Connection(ours.detach())
 
-    def give(self, job: Job, dataset: Dataset) -> None:
-        """Sends a job, and its data before the first job that needs them."""
-        self.job = job
+    def give(self, jobs: tuple[Job, ...], dataset: Dataset) -> None:
+        """Sends runs to do together, and their data before the first that need them."""
+        self.jobs = {job.id: job for job in jobs}
         self.heard = time.monotonic()
+        self._send(Work(jobs), dataset)
+
+    def look_ahead(self, job: Job, dataset: Dataset) -> None:
+        """Lets the worker compile the job's program while it does other things."""
+        self.ahead.add(job.program)
+        self._send(Ahead(job), dataset)
+
+    def _send(self, message: Work | Ahead, dataset: Dataset) -> None:
         with contextlib.suppress(OSError):  # a worker that has just died is found by its silence
             if dataset.digest not in self._known:
                 send(self.connection, Data(dataset))
                 self._known.add(dataset.digest)
-            send(self.connection, job)
+            send(self.connection, message)
+
+    @property
+    def program(self) -> str | None:
+        """The program of what it is doing; None while it does nothing."""
+        return next((job.program for job in self.jobs.values()), None)
 
     def stop(self) -> None:
         """Asks the worker to save and end, if it still lives."""
@@ -96,9 +112,9 @@ class Member:
 class Crew:
     """The workers of a study; one that dies is replaced by the next `hire`."""
 
-    def __init__(self, size: int, checkpoints: Path, every: float):
+    def __init__(self, size: int, checkpoints: Path, every: float, threads: int = 1):
         """Starts `size` processes at once; see `Member` for the arguments."""
-        self._make = lambda: Member(checkpoints, every)
+        self._make = lambda: Member(checkpoints, every, threads)
         self.members = [self._make() for _ in range(size)]
 
     def hire(self) -> None:

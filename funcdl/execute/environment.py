@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
 
 PACKAGES = ("funcdl", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "scikit-learn")
 
@@ -22,19 +19,15 @@ def environment() -> dict[str, str]:
     facts |= {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "backend": devices[0].platform,
         "device": devices[0].device_kind,
+        "devices": str(len(devices)),
         "threads": os.environ.get("PJRT_NPROC", "all"),
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         "x64": str(jax.config.read("jax_enable_x64")).lower(),
     }
     return facts
-
-
-def digest(facts: Mapping[str, str]) -> str:
-    """A short name for an environment."""
-    return hashlib.sha256(json.dumps(dict(facts), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _version(package: str) -> str:
@@ -44,7 +37,8 @@ def _version(package: str) -> str:
         return "not installed"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The model of the processor, as the system names it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
             for line in file:

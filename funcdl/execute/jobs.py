@@ -28,6 +28,11 @@ def job_of(plan: Plan, position: int, run: Run) -> Job:
         select=plan.select,
         baseline=method.baseline,
         task=trial.recipe["task"],
+        until=run.until,
+        continues=run.continues,
+        keep=run.until is not None,
+        mode=trial.mode,
+        stream=train.get("stream", "auto"),
     )
 
 

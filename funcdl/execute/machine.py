@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
+
+from funcdl.errors import FuncdlError
+from funcdl.execute.environment import processor
+from funcdl.plan.mode import ACCELERATOR, CPU
 
 PASSED_ON = {
     "JAX_PLATFORMS",
@@ -22,16 +28,47 @@ WORKER_BYTES = (
 )  # a worker with JAX, its programs and a small model; used to bound their number
 
 
-def worker_count() -> int:
+def worker_count(threads: int = 1) -> int:
     """Workers to start: what affinity, the container's CPU quota and free memory allow.
 
-    One per core on a CPU; one for all chips where there is an accelerator.
+    As many as have their threads' cores on a CPU; one for all chips where there is an accelerator,
+    or where XLA is told to make a CPU look like several devices.
     """
-    if may_have_accelerator():
+    if may_have_accelerator() or host_devices() > 1:
         return 1
     memory = _free_memory()
     by_memory = memory // WORKER_BYTES if memory else 1_000
-    return max(1, min(_cores(), by_memory))
+    return max(1, min(_cores() // threads, by_memory))
+
+
+def check_threads(threads: int) -> None:
+    """Refuses more threads per worker than there are cores.
+
+    XLA shares a loop out to as many threads as can run at once, so that with fewer cores a program
+    would be another one, and give other bits.
+
+    Raises:
+        FuncdlError: if there are fewer cores.
+    """
+    cores = schedulable_cores()
+    if threads > cores:
+        raise FuncdlError(
+            f"threads: {threads} given, but this process may use {cores} cores here; with fewer cores "
+            f"than threads results would differ in their last digits; allowed 1 to {cores}"
+        )
+
+
+def host_devices() -> int:
+    """How many devices XLA is told to make of this CPU, for tests of what runs on several."""
+    told = re.findall(
+        r"--xla_force_host_platform_device_count=(\d+)", os.environ.get("XLA_FLAGS", "")
+    )
+    return int(told[-1]) if told else 1
+
+
+def backend() -> str:
+    """What programs will run on, as planning sees it."""
+    return ACCELERATOR if may_have_accelerator() else CPU
 
 
 def may_have_accelerator() -> bool:
@@ -47,18 +84,20 @@ def may_have_accelerator() -> bool:
     return (bool(list(plugins)) and nvidia) or tpu
 
 
-def worker_environment() -> dict[str, str]:
+def worker_environment(threads: int = 1) -> dict[str, str]:
     """The environment of a worker process.
 
-    One thread per worker, so that a run's bits do not depend on the number of cores; compiled
-    programs are kept for the next study; modules are found where this process finds them. JAX's own
-    settings are left behind unless they say where to run: others change a run's numbers.
+    The number of threads is fixed, so that a run's bits do not depend on the number of cores;
+    devices that XLA makes of a CPU get one each, since they wait for each other. Compiled programs
+    are kept for the next study; modules are found where this process finds them. JAX's own settings
+    are left behind unless they say where to run: others change a run's numbers.
     """
     env = {k: v for k, v in os.environ.items() if not k.startswith("JAX_") or k in PASSED_ON}
-    env["PJRT_NPROC"] = "1"
+    env["PJRT_NPROC"] = str(max(threads, host_devices()))
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        env[name] = "1"
-    env.setdefault("JAX_COMPILATION_CACHE_DIR", str(compilation_cache()))
+        env[name] = str(threads)
+    cache = Path(env.get("JAX_COMPILATION_CACHE_DIR") or compilation_cache())
+    env["JAX_COMPILATION_CACHE_DIR"] = str(cache / _kind(int(env["PJRT_NPROC"])))
     env["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     env["PYTHONHASHSEED"] = "0"
     return env
@@ -73,9 +112,24 @@ def compilation_cache() -> Path:
     return base / "funcdl" / "xla"
 
 
-def _cores() -> int:
+def _kind(threads: int) -> str:
+    """What machine code depends on, and JAX's key of a cached program does not hold.
+
+    XLA shares loops out to as many threads as there are, and cores to run them; code for another
+    processor may have other bits, or not run at all.
+    """
+    model = hashlib.sha256(processor().encode()).hexdigest()[:8]
+    return f"{min(threads, schedulable_cores())}-threads-{model}"
+
+
+def schedulable_cores() -> int:
+    """Cores that the system lets this process use."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = allowed or 1
+    return allowed or 1
+
+
+def _cores() -> int:
+    cores = schedulable_cores()
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         if quota != "max":

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from funcdl.errors import FuncdlError
+from funcdl.plan.mode import EACH, Mode
 from funcdl.train.assemble import Static
 from funcdl.types import Curve, Dataset
 
@@ -22,7 +23,7 @@ class Data(NamedTuple):
 
 
 class Job(NamedTuple):
-    """To a worker: one run.
+    """One run, as a worker is told of it.
 
     id: the run's identity. program: the digest of its static part and the data's shapes.
     static: what decides the program; `hyper`: the traced numbers. For a baseline, `static` is None
@@ -31,6 +32,14 @@ class Job(NamedTuple):
     steps, eval_every: how long to train, and how often to look at the validation split.
     measured: whether the test split is looked at, too.
     select: (metric, "max" or "min", "final" or "best").
+    until: the step to stop at, where a search stops trials early; the schedule still spans `steps`.
+        None to train to the end.
+    continues: the id of the run whose last checkpoint this one goes on from, if it is still there;
+        empty to start from the beginning. It changes no bits.
+    keep: whether the state at the end is left as a checkpoint, for a run that may go on from it.
+    mode: how its program runs.
+    stream: whether its training data stay on the host: "auto", "always" or "never"; it changes no
+        bits.
     """
 
     id: str
@@ -47,12 +56,39 @@ class Job(NamedTuple):
     select: tuple[str, str, str]
     baseline: Mapping[str, Any] | None = None
     task: Mapping[str, Any] | None = None
+    until: int | None = None
+    continues: str = ""
+    keep: bool = False
+    mode: Mode = EACH
+    stream: str = "auto"
+
+    @property
+    def end(self) -> int:
+        """The step at which the run ends."""
+        return self.steps if self.until is None else self.until
+
+
+class Work(NamedTuple):
+    """To a worker: runs to do together, of one program and one data set: one, or some lanes'."""
+
+    jobs: tuple[Job, ...]
+
+
+class Ahead(NamedTuple):
+    """To a worker: a job whose program will be needed, to be compiled while others run."""
+
+    job: Job
 
 
 class Hello(NamedTuple):
-    """From a worker that is ready: what machine and versions it runs on."""
+    """From a worker that is ready.
+
+    environment: what machine and versions it runs on.
+    devices: how many devices it shares lanes out to.
+    """
 
     environment: Mapping[str, str]
+    devices: int
 
 
 class Compiled(NamedTuple):
@@ -63,7 +99,9 @@ class Compiled(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """From a worker: it lives."""
+    """From a worker: it lives, and has done so many steps since it last said so."""
+
+    steps: int = 0
 
 
 class Result(NamedTuple):
@@ -80,6 +118,13 @@ class Result(NamedTuple):
     examples: Mapping[str, np.ndarray]
     parameters: int
     seconds: float
+
+
+class Exhausted(NamedTuple):
+    """From a worker: the device's memory does not suffice for so many lanes of a program."""
+
+    program: str
+    reason: str
 
 
 class Note(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 
 from funcdl.execute.messages import Job
 
@@ -30,17 +30,31 @@ class Queue:
         line = self._waiting.setdefault(job.program, deque())
         line.appendleft(job) if first else line.append(job)
 
-    def take(self, worker: Hashable) -> Job | None:
-        """The job this worker should do now, or None if it had better wait."""
+    def take(self, worker: Hashable, devices: int = 1) -> tuple[Job, ...]:
+        """What this worker should do now, on its devices; nothing if it had better wait.
+
+        Under "each" that is one run; under "vmap" as many as the program has lanes.
+        """
         program = self._choose(worker)
         if program is None:
-            return None
+            return ()
         self._holders.setdefault(program, set()).add(worker)
         line = self._waiting[program]
-        job = line.popleft()
+        first = line[0]
+        lanes = first.mode.width * devices if first.mode.name == "vmap" else 1
+        taken: list[Job] = []
+        passed: list[Job] = []
+        while line and len(taken) < lanes:
+            job = line.popleft()
+            (taken if job.data == first.data else passed).append(job)
+        line.extendleft(reversed(passed))
         if not line:
             del self._waiting[program]
-        return job
+        return tuple(taken)
+
+    def first_beyond(self, known: Collection[str]) -> Job | None:
+        """A job of the first program that waits and is not among these."""
+        return next((line[0] for p, line in self._waiting.items() if p not in known), None)
 
     def compiled(self, program: str) -> None:
         """Notes that a program is in the compilation cache."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from funcdl.errors import StoreError
 from funcdl.execute.runner import Saved
 from funcdl.store import checkpoint
+from funcdl.store.files import set_aside
 from funcdl.types import State
 
 
@@ -35,14 +37,21 @@ def restore(
         template: a state of the run's program, for its structure, shapes and dtypes.
         report: called with an event's name and details for each checkpoint that is set aside.
     """
+    bad = 0
     for path, found in checkpoint.newest(folder, identity):
         try:
             if isinstance(found, StoreError):
                 raise found
             return Saved(_filled(template, found.arrays, path), found.progress)
         except StoreError as error:
-            path.rename(path.with_name(path.name + ".damaged"))
+            bad += 1
             report("checkpoint set aside", path=path.name, reason=str(error))
+            with contextlib.suppress(StoreError):
+                set_aside(path)
+    if bad:
+        report(
+            "run starts again", run=identity, reason=f"none of its {bad} checkpoints can be used"
+        )
     return None
 
 

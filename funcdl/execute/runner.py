@@ -11,19 +11,34 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from funcdl.execute.feed import Feed, OnDevice, for_init
 from funcdl.execute.messages import Job, Result
 from funcdl.execute.programs import Program, as_scalars, batches
 from funcdl.train.streams import stream_keys
-from funcdl.types import Curve, Dataset, Split, State
+from funcdl.types import Curve, Dataset, State
 
 CUT_SECONDS = 1.0  # how long a worker is out of reach
+KEEP_SECONDS = 0.25  # a state that is reached sooner is reached again rather than written and read
 
 
 class Saved(NamedTuple):
-    """A run that was left off: its state, and what it had measured."""
+    """A run between two steps: its state, and what it has measured."""
 
     state: State
     progress: Mapping[str, Any]
+
+
+class Watch(NamedTuple):
+    """Who looks after a run while it is done.
+
+    beat: `beat(saves, now, steps)` is called about once a second; `saves()` is every run at hand as
+        `(job, Saved)`, to be saved at leisure or, if `now`, at once; `steps` have been done since
+        the last call. It may raise `Stopped`.
+    pulse: called for every batch that is evaluated.
+    """
+
+    beat: Callable[[Callable[[], list[tuple[Job, Saved]]], bool, int], None] = lambda *_: None
+    pulse: Callable[[], None] = lambda: None
 
 
 class Stopped(Exception):
@@ -34,11 +49,10 @@ def run_job(
     job: Job,
     program: Program,
     dataset: Dataset,
-    on_device: Split,
+    on_device: OnDevice,
     *,
     saved: Saved | None = None,
-    beat: Callable[[State, Mapping[str, Any]], None] = lambda state, progress: None,
-    pulse: Callable[[], None] = lambda: None,
+    watch: Watch = Watch(),  # noqa: B008 (it holds nothing)
 ) -> Result:
     """Trains once and measures.
 
@@ -49,11 +63,9 @@ def run_job(
         job: what to run.
         program: its compiled functions.
         dataset: the data on the host.
-        on_device: the training split on the device.
-        saved: where an earlier process left it off.
-        beat: called about once a second with the state and the progress so far; it may save both,
-            and may raise `Stopped`.
-        pulse: called for every batch that is evaluated.
+        on_device: its training split, as `to_device` gives it.
+        saved: where an earlier process, or the run that this one goes on from, left it off.
+        watch: who looks after it.
 
     Returns:
         What came out. A run that stops being finite is "diverged", which is a result.
@@ -61,42 +73,45 @@ def run_job(
     began = time.perf_counter()
     keys = stream_keys(job.seed, job.phase, job.streams)
     hyper = as_scalars(job.hyper)
-    state = saved.state if saved else program.init(keys, hyper, on_device)
-    measured = _Measured(job, saved.progress if saved else None)
+    state = saved.state if saved else program.init(keys, hyper, for_init(on_device))
+    feed = Feed(on_device, [keys], job.end)
+    measured = Measured(job, saved.progress if saved else None)
     step = int(state.step)
     diverged = int(state.diverged_at)
     cut = 1  # until the speed of the program is known
-    while step < job.steps and diverged < 0:
-        look = min((step // job.eval_every + 1) * job.eval_every, job.steps)
-        stop = min(look, step + cut)
+    while step < job.end and diverged < 0:
+        look = next_look(job, step)
+        data, suffices = feed.at(step)
+        stop = min(look, step + cut, suffices)
         start = time.perf_counter()
-        state = program.chunk(state, keys, hyper, on_device, np.int32(stop))
+        state = program.chunk(state, keys, hyper, data, np.int32(stop))
         done, diverged = int(state.step) - step, int(state.diverged_at)
         step += done
         cut = max(1, int(CUT_SECONDS * done / max(time.perf_counter() - start, 1e-6)))
         if diverged < 0 and step == look:
             loss = float(state.loss_sum) / int(state.loss_count)
             state = state._replace(loss_sum=np.float32(0), loss_count=np.int32(0))
-            if not measured.look(step, loss, _evaluator(program, state, hyper, dataset, pulse)):
+            evaluate = evaluator(program, state, hyper, dataset, watch.pulse)
+            if not measured.look(step, loss, evaluate):
                 diverged = step
                 state = state._replace(diverged_at=np.int32(step))
-        beat(state, measured.progress())
-    return Result(
-        id=job.id,
-        status="ok" if diverged < 0 else "diverged",
-        reason="",
-        steps=step,
-        diverged_at=diverged,
-        digest=_digest(state.variables),
-        final=measured.final() if diverged < 0 else {},
-        curves=measured.curves(),
-        examples=measured.examples() if diverged < 0 else {},
-        parameters=program.parameters,
-        seconds=time.perf_counter() - began,
-    )
+        keep = step == job.end and diverged < 0 and worth_keeping(job, began, saved)
+        watch.beat(lambda now=state: [(job, Saved(now, measured.progress()))], keep, done)
+    seconds = time.perf_counter() - began
+    return measured.result(step, diverged, digest(state.variables), program.parameters, seconds)
 
 
-class _Measured:
+def worth_keeping(job: Job, began: float, saved: Saved | None) -> bool:
+    """Whether a run's last state, now reached, is left for the run to the next rung."""
+    return job.keep and (saved is not None or time.perf_counter() - began >= KEEP_SECONDS)
+
+
+def next_look(job: Job, step: int) -> int:
+    """The next step at which the run looks at the validation split."""
+    return min((step // job.eval_every + 1) * job.eval_every, job.end)
+
+
+class Measured:
     """What a run has measured so far.
 
     With `at: final` the test split is looked at once, at the end; with `at: best` whenever the
@@ -130,7 +145,7 @@ class _Measured:
         )
         if better:
             self._best = values[metric]
-        if step == self.job.steps if at == "final" else better:
+        if step == self.job.end if at == "final" else better:
             test = evaluate("test") if self.job.measured else {}
             means = {name: _mean(x) for name, x in test.items()}
             if not all(map(math.isfinite, means.values())):
@@ -148,34 +163,45 @@ class _Measured:
             "examples": self._examples,
         }
 
-    def final(self) -> dict[str, float]:
-        return self._final
+    def result(
+        self, steps: int, diverged_at: int, digest: str, parameters: int, seconds: float
+    ) -> Result:
+        """How the run ended."""
+        ok = diverged_at < 0
+        return Result(
+            id=self.job.id,
+            status="ok" if ok else "diverged",
+            reason="",
+            steps=steps,
+            diverged_at=diverged_at,
+            digest=digest,
+            final=self._final if ok else {},
+            curves={
+                name: Curve(np.asarray(steps, np.int32), np.asarray(values, np.float64))
+                for name, (steps, values) in self._curves.items()
+            },
+            examples={n: np.asarray(x, np.float32) for n, x in self._examples.items() if ok},
+            parameters=parameters,
+            seconds=seconds,
+        )
 
-    def curves(self) -> dict[str, Curve]:
-        return {
-            name: Curve(np.asarray(steps, np.int32), np.asarray(values, np.float64))
-            for name, (steps, values) in self._curves.items()
-        }
 
-    def examples(self) -> dict[str, np.ndarray]:
-        return {name: np.asarray(x, np.float32) for name, x in self._examples.items()}
-
-
-def _evaluator(
+def evaluator(
     program: Program,
     state: State,
     hyper: Mapping[str, Any],
     dataset: Dataset,
     pulse: Callable[[], None],
 ) -> Callable[[str], dict[str, np.ndarray]]:
+    """How to evaluate this state: `evaluate("test") -> {"test/accuracy": [n]}`, or [lanes, n]."""
+
     def evaluate(name: str) -> dict[str, np.ndarray]:
-        """Per-example metrics of a split: `{"test/accuracy": [n]}`."""
         parts: dict[str, list[np.ndarray]] = {}
         for batch, n in batches(getattr(dataset, name), program.rows):
             pulse()
             for metric, values in program.evaluate(state, hyper, batch).items():
-                parts.setdefault(f"{name}/{metric}", []).append(np.asarray(values)[:n])
-        return {metric: np.concatenate(values) for metric, values in parts.items()}
+                parts.setdefault(f"{name}/{metric}", []).append(np.asarray(values)[..., :n])
+        return {metric: np.concatenate(values, -1) for metric, values in parts.items()}
 
     return evaluate
 
@@ -185,7 +211,7 @@ def _mean(values: np.ndarray) -> float:
     return float(np.mean(values, dtype=np.float64))
 
 
-def _digest(variables: Any) -> str:
+def digest(variables: Any) -> str:
     """SHA-256 over the path, dtype, shape and bytes of every array (hex)."""
     total = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(variables):

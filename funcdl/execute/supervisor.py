@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from funcdl.data.unchanged import check_unchanged
 from funcdl.errors import FuncdlError
-from funcdl.execute import environment
 from funcdl.execute.crew import Crew, Member
+from funcdl.execute.device import NO_DEVICE, no_worker
+from funcdl.execute.inline import Here, Inline
 from funcdl.execute.interrupt import Interrupted, Interruption
 from funcdl.execute.jobs import job_of, label_of, row_of
-from funcdl.execute.messages import Beat, CannotBeSent, Compiled, Hello, Job, Note, Result, failed
+from funcdl.execute.kept import Kept
+from funcdl.execute.messages import (
+    Beat,
+    CannotBeSent,
+    Compiled,
+    Exhausted,
+    Hello,
+    Job,
+    Note,
+    Result,
+    failed,
+)
 from funcdl.execute.queue import NO_PROGRAM, Queue
-from funcdl.plan.contest import Contest, Outcome, Run, due, most
+from funcdl.execute.status import Observer, Status, Tally
+from funcdl.plan.contest import Contest, Outcome, Run, due, most, told
 from funcdl.plan.study import Plan
-from funcdl.store import checkpoint
-from funcdl.store.folder import log_event, write_json
+from funcdl.store.environments import remember_environment
 from funcdl.store.ledger import Label, Ledger
+from funcdl.store.log import log_event
+from funcdl.train.axes import devices_of, too_few
 
 ATTEMPTS = 3  # how often a run may take its worker down before it counts as failed
 SILENCE = 300.0  # seconds a worker may be silent while it trains; it speaks about every second
 STARTING = 300.0  # seconds it may take to start
 COMPILING = 1800.0  # seconds it may be silent while it compiles
+AHEAD = 4  # programs that a worker compiles while its device trains
 GOODBYE = 30.0  # seconds workers get to save when the study is interrupted
 
 
-class Status(NamedTuple):
-    """How far a study is, for a progress display.
+class OutOfMemory(FuncdlError):
+    """A program has too many lanes for the device; the study needs a plan with fewer.
 
-    runs: finished of `runs_total`; `reused` of them were there before.
-    programs: compiled of `programs_total`, in this process's time.
-    workers: what each worker does, in words.
-    seconds_left: an estimate; None while there is nothing to base it on.
+    program: which one.
     """
 
-    runs: int
-    runs_total: int
-    reused: int
-    diverged: int
-    failed: int
-    programs: int
-    programs_total: int
-    workers: tuple[str, ...]
-    seconds_left: float | None
-
-
-Observer = Callable[[Status], None]
+    def __init__(self, program: str, reason: str):
+        self.program = program
+        super().__init__(f"program {program} has too many lanes for the device: {reason}")
 
 
 class Supervisor:
@@ -59,18 +64,16 @@ class Supervisor:
         self.plan, self.folder, self.ledger, self.observe = plan, folder, ledger, observe
         self.outcomes = {run: self._outcome(k.status, k.final) for run, k in ledger.known.items()}
         self.queue = Queue()
+        self.kept = Kept(folder / "checkpoints")
         self._open: dict[
             str, list[int]
         ] = {}  # run id -> positions of the contests that wait for it
         self._waits = [0] * len(plan.contests)  # how many runs each contest waits for
         self._runs: dict[str, tuple[int, Run]] = {}
         self._attempts: dict[str, int] = {}
-        self._environments: dict[str, Any] = {}
         self._environment_of: dict[int, str] = {}
-        self._compile_seconds: dict[str, float] = {}
         self._false_starts = 0
-        self._reused = self._done = self._diverged = self._failed = 0
-        self._total = sum(map(most, plan.contests))
+        self.tally = Tally(sum(map(most, plan.contests)), len(plan.programs))
 
     def prepare(self) -> int:
         """Queues what is missing of the study, and returns how many runs can start at once."""
@@ -82,7 +85,7 @@ class Supervisor:
         """Does what is missing, after `prepare`.
 
         Args:
-            workers: how many processes.
+            workers: how many processes; 0 to do everything in this one.
             every: seconds between two checkpoints of a run.
             interruption: looked at several times a second.
 
@@ -93,18 +96,14 @@ class Supervisor:
             Interrupted: after a signal, with everything finished so far and the state of the
                 unfinished runs saved.
             StoreError: if the folder cannot be written any more.
+            OutOfMemory: if a program needs a narrower plan; what was finished is kept.
             FuncdlError: if no worker can be started.
         """
-        most_at_once = min(workers, self._total - self._done)
-        crew = Crew(most_at_once, self.folder / "checkpoints", every)
+        crew = self._crew(workers, every, interruption)
         try:
             while self._open:
                 self._hand_out(crew)
-                for member, message in crew.poll(0.2):
-                    self._take(crew, member, message)
-                self._watch(crew)
-                self._commit(at_once=False)
-                self.observe(self.status(crew))
+                self._turn(crew, crew.poll(0.2))
                 if interruption.signum is not None:
                     log_event(self.folder, "interrupted", signal=interruption.signum)
                     for member, message in crew.stop(GOODBYE):
@@ -115,39 +114,42 @@ class Supervisor:
             crew.close()
             self._commit(at_once=True)
 
+    def _crew(self, workers: int, every: float, interruption: Interruption) -> Crew | Inline:
+        place, threads = self.folder / "checkpoints", self.plan.threads
+        if workers:
+            most_at_once = 1 if self.plan.mesh else min(workers, self.tally.left)
+            return Crew(most_at_once, place, every, threads)
+        return Inline(place, every, threads, self._turn, lambda: interruption.signum is not None)
+
+    def _turn(self, crew: Crew | Inline, heard: Sequence[tuple[Member | Here, Any]]) -> None:
+        """What is done several times a second."""
+        for member, message in heard:
+            self._take(crew, member, message)
+        self._watch(crew)
+        self._commit(at_once=False)
+        self.observe(self.status(crew))
+
     def labels(self) -> list[Label]:
-        """All runs the study is known to need, finished or not, in the study's order."""
+        """The runs a reader is told of, finished or not, in the study's order."""
         return [
             label_of(contest, run)
             for contest in self.plan.contests
-            for run in due(contest, self.outcomes)
+            for run in told(contest, self.outcomes)
         ]
 
-    def status(self, crew: Crew | None) -> Status:
+    def status(self, crew: Crew | Inline | None) -> Status:
         """How far the study is now."""
         members = crew.members if crew else []
-        left = self.queue.seconds_left()
-        if left is not None:
-            spent = self._compile_seconds.values()
-            to_compile = len(self.plan.programs) - len(spent)
-            left += to_compile * (sum(spent) / len(spent)) if spent else 0.0
-            left /= max(1, len(members))
-        return Status(
-            runs=self._done,
-            runs_total=self._total,
-            reused=self._reused,
-            diverged=self._diverged,
-            failed=self._failed,
-            programs=len(self._compile_seconds),
-            programs_total=len(self.plan.programs),
-            workers=tuple(self._doing(member) for member in members),
-            seconds_left=left,
+        return self.tally.status(
+            workers=[self._doing(member) for member in members],
+            seconds_waiting=self.queue.seconds_left(),
         )
 
     def _commit(self, *, at_once: bool) -> None:
         """Makes finished runs durable, and only then drops their checkpoints."""
-        for run in self.ledger.commit(at_once=at_once):
-            checkpoint.drop(self.folder / "checkpoints", run)
+        durable = self.ledger.commit(at_once=at_once)
+        if durable or at_once:
+            self.kept.drop(durable)
 
     def _outcome(self, status: str, final: Any) -> Outcome:
         metric = self.plan.select[0]
@@ -159,6 +161,7 @@ class Supervisor:
         while self._waits[position] == 0:
             runs = due(contest, self.outcomes)
             missing = [run for run in runs if run.id not in self.outcomes]
+            self.kept.need(position, missing)
             if not missing:
                 self._count(contest, runs)
                 return
@@ -171,61 +174,71 @@ class Supervisor:
 
     def _count(self, contest: Contest, runs: list[Run]) -> None:
         """A contest is complete: a method that failed everywhere needs fewer runs than planned."""
-        self._total -= most(contest) - len(runs)
         here = [run for run in runs if run.id not in self._runs]
-        self._reused += len(here)
-        self._done += len(here)
+        self.tally.complete(unneeded=most(contest) - len(runs), reused=len(here))
 
-    def _hand_out(self, crew: Crew) -> None:
+    def _hand_out(self, crew: Crew | Inline) -> None:
         for member in crew.members:
-            if member.ready and member.job is None:
-                job = self.queue.take(member.number)
-                if job is not None:
-                    self._give(member, job)
+            if member.ready and not member.jobs:
+                jobs = self.queue.take(member.number, member.devices)
+                if jobs:
+                    self._give(member, jobs)
+            if member.looks_ahead and len(member.ahead - member.programs) < AHEAD:
+                job = self.queue.first_beyond(member.programs | member.ahead)
+                if job is not None and job.baseline is None:
+                    self._look_ahead(member, job)
 
-    def _give(self, member: Member, job: Job) -> None:
+    def _look_ahead(self, member: Member | Here, job: Job) -> None:
+        with contextlib.suppress(CannotBeSent):  # that shows when the job is given
+            member.look_ahead(job, self.plan.datasets[job.data])
+
+    def _give(self, member: Member | Here, jobs: tuple[Job, ...]) -> None:
         try:
-            member.give(job, self.plan.datasets[job.data])
+            member.give(jobs, self.plan.datasets[jobs[0].data])
         except CannotBeSent as error:  # a closure over a lock, an open file, a generator
-            member.job = None
-            self._finish(job, failed(job.id, str(error)), "")
+            member.jobs = {}
+            for job in jobs:
+                self._finish(job, failed(job.id, str(error)), "")
 
-    def _take(self, crew: Crew, member: Member, message: Any) -> None:
+    def _take(self, crew: Crew | Inline, member: Member | Here, message: Any) -> None:
         match message:
             case Hello():
-                member.ready = True
+                if message.devices < devices_of(self.plan.mesh):
+                    backend = message.environment["backend"]
+                    raise FuncdlError(too_few(self.plan.mesh, message.devices, backend))
+                member.ready, member.devices = True, message.devices
+                # On a CPU compiling takes the core that training needs.
+                member.looks_ahead = message.environment["backend"] != "cpu"
                 self._remember(member, dict(message.environment))
             case Compiled():
                 member.programs.add(message.program)
                 self.queue.compiled(message.program)
-                self._compile_seconds.setdefault(message.program, message.seconds)
+                self.tally.compiled(message.program, message.seconds)
             case Note():
                 log_event(self.folder, message.event, **message.details)
             case Result():
-                if member.job is None or message.id not in ("", member.job.id):
-                    return  # the echo of a message that could not be read
-                job, member.job = member.job, None
-                self._finish(job, message, self._environment_of[member.number])
+                # Without an id it is the echo of a message that could not be read.
+                for name in [message.id] if message.id else list(member.jobs):
+                    if name in member.jobs:
+                        result = message._replace(id=name)
+                        job = member.jobs.pop(name)
+                        self._finish(job, result, self._environment_of[member.number])
+            case Exhausted():
+                raise OutOfMemory(message.program, message.reason)
             case Beat():
-                pass
+                self.tally.worked(message.steps)
             case None:
-                self._bury(crew, member, crew.dismiss(member))
+                self._bury(crew, member, crew.dismiss(member))  # type: ignore[arg-type]
 
-    def _remember(self, member: Member, facts: dict[str, str]) -> None:
-        name = environment.digest(facts)
-        self._environment_of[member.number] = name
-        if name not in self._environments:
-            path = self.folder / "environments.json"
-            self._environments = {**read_environments(self.folder), name: facts}
-            write_json(path, self._environments)
+    def _remember(self, member: Member | Here, facts: dict[str, str]) -> None:
+        self._environment_of[member.number] = remember_environment(self.folder, facts)
 
     def _finish(self, job: Job, result: Result, environment: str) -> None:
+        check_unchanged(self.plan.datasets[job.data])
         position, run = self._runs[job.id]
         self.queue.took(job.program, result.seconds)
         self.outcomes[job.id] = self._outcome(result.status, result.final)
-        self._done += len(self._open[job.id])
-        self._diverged += result.status == "diverged"
-        self._failed += result.status == "failed"
+        self.tally.finished(result.status, len(self._open[job.id]))
         if result.status == "failed":
             log_event(self.folder, "run failed", run=job.id, reason=result.reason)
         self.ledger.add(row_of(self.plan, position, run, job, result, environment))
@@ -234,18 +247,15 @@ class Supervisor:
             if self._waits[position] == 0:
                 self._advance(position)
 
-    def _bury(self, crew: Crew, member: Member, how: str) -> None:
+    def _bury(self, crew: Crew | Inline, member: Member | Here, how: str) -> None:
         """A worker is gone: its run is tried again elsewhere, three times at most."""
         self.queue.lost(member.number)
-        log_event(self.folder, "worker lost", how=how, run=member.job and member.job.id)
+        log_event(self.folder, "worker lost", how=how, runs=list(member.jobs))
         if not member.ready:
             self._false_starts += 1
-            if self._false_starts >= ATTEMPTS:
-                raise FuncdlError(
-                    f"no worker can be started ({how}); try `python -c 'import jax; jax.devices()'`"
-                )
-        if member.job is not None:
-            job = member.job
+            if self._false_starts >= ATTEMPTS or how.startswith(f"exit status {NO_DEVICE}"):
+                raise FuncdlError(no_worker(how))
+        for job in member.jobs.values():
             self._attempts[job.id] = self._attempts.get(job.id, 0) + 1
             if self._attempts[job.id] < ATTEMPTS:
                 self.queue.put(job, first=True)
@@ -255,41 +265,30 @@ class Supervisor:
         if self._open:
             crew.hire()
 
-    def _watch(self, crew: Crew) -> None:
+    def _watch(self, crew: Crew | Inline) -> None:
         """Ends a worker that has been silent for too long; its end is then heard by `poll`."""
         for member in crew.members:
             limit = _patience(member)
             if time.monotonic() - member.heard > limit:
-                log_event(
-                    self.folder, "worker hung", run=member.job and member.job.id, seconds=limit
-                )
+                log_event(self.folder, "worker hung", runs=list(member.jobs), seconds=limit)
                 member.kill()
 
-    def _doing(self, member: Member) -> str:
+    def _doing(self, member: Member | Here) -> str:
         if not member.ready:
             return "starting"
-        if member.job is None:
+        if not member.jobs:
             return "waiting"
-        program = member.job.program
-        position, run = self._runs[member.job.id]
-        doing = "compiling" if program not in (*member.programs, NO_PROGRAM) else run.phase
-        return f"{doing} {self.plan.contests[position].method}"
+        job = next(iter(member.jobs.values()))
+        position, run = self._runs[job.id]
+        doing = "compiling" if job.program not in (*member.programs, NO_PROGRAM) else run.phase
+        more = f" and {len(member.jobs) - 1} more" if len(member.jobs) > 1 else ""
+        return f"{doing} {self.plan.contests[position].method}{more}"
 
 
-def _patience(member: Member) -> float:
+def _patience(member: Member | Here) -> float:
     """Seconds a worker may be silent, by what it is doing."""
     if not member.ready:
         return STARTING
-    if member.job is None or member.job.program == NO_PROGRAM:
+    if member.program in (None, NO_PROGRAM):
         return math.inf  # it has nothing to say; a library that fits a baseline cannot speak
-    return SILENCE if member.job.program in member.programs else COMPILING
-
-
-def read_environments(folder: Path) -> dict[str, Any]:
-    """The machines and versions that made a study's runs, by digest."""
-    import json
-
-    try:
-        return json.loads((folder / "environments.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    return SILENCE if member.program in member.programs else COMPILING

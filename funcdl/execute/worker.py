@@ -13,28 +13,32 @@ import signal
 import sys
 import sysconfig
 import threading
-import time
 import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from funcdl.errors import StoreError
+from funcdl.execute.device import NO_DEVICE
 from funcdl.execute.interrupt import SIGNALS
 from funcdl.execute.messages import (
     STOP,
-    Beat,
-    Compiled,
+    Ahead,
     Data,
+    Exhausted,
     Hello,
     Job,
     Note,
     Result,
+    Work,
     failed,
     send,
 )
+from funcdl.execute.shelf import Shelf, Tell
 
-BEAT_SECONDS = 0.5
+LESS_MEMORY = (
+    "one run alone is too large for the device's memory: try train.accumulate, train.remat, "
+    "train.compute_dtype: bfloat16, or a mesh over several devices"
+)
 # Files of Python, of installed packages and of funcdl itself, and frames without a file.
 _PLACES = (sysconfig.get_path("stdlib"), str(Path(__file__).parents[1]))
 _INSTALLED = re.compile(
@@ -54,87 +58,83 @@ class Worker:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
         self.checkpoints, self.every = checkpoints, every
-        self.datasets: dict[str, Any] = {}
-        self.programs: dict[str, Any] = {}
+        self.shelf = Shelf()
         self.stopping = False
         self.training = False  # only then is there a state worth saving
 
     def take(self, message: Data) -> None:
-        """Keeps a data set, its training split on the device."""
-        import jax
+        """Keeps a data set."""
+        self.shelf.datasets[message.dataset.digest] = message.dataset
 
-        self.datasets[message.dataset.digest] = (
-            message.dataset,
-            jax.device_put(message.dataset.train),
-        )
+    def run(self, work: Work, tell: Tell) -> list[Result]:
+        """Does some runs together and returns how they ended; those that were left off are missing.
 
-    def run(self, job: Job, tell: Any) -> Result | None:
-        """Does a job and returns how it ended; None if it was left off.
-
-        What the user's own functions raise ends this run and no other: the run is "failed".
+        What the user's own functions raise ends these runs and no others: they are "failed".
         """
+        first = work.jobs[0]
         try:
-            if job.baseline is not None:
-                return self._baseline(job)
-            return self._train(job, tell)
+            if first.baseline is not None:
+                return [self._baseline(job) for job in work.jobs]
+            return self._train(work.jobs, tell)
         except Exception as error:
-            return failed(job.id, _reason(error))
+            if not is_exhausted(error):
+                return [failed(job.id, _reason(error)) for job in work.jobs]
+            reason = str(error).splitlines()[0]
+            if first.mode.name == "vmap" and first.mode.width > 1:
+                self.shelf.drop(first)
+                tell(Exhausted(first.program, reason))
+                return []
+            return [failed(job.id, f"{reason}; {LESS_MEMORY}") for job in work.jobs]
 
     def _baseline(self, job: Job) -> Result:
         from funcdl.execute.baseline import run_baseline
 
-        return run_baseline(job, self.datasets[job.data][0])
+        return run_baseline(job, self.shelf.datasets[job.data])
 
-    def _train(self, job: Job, tell: Any) -> Result | None:
-        from funcdl.execute import resume
-        from funcdl.execute.programs import as_scalars, compile_program
+    def _train(self, jobs: tuple[Job, ...], tell: Tell) -> list[Result]:
+        from funcdl.execute.lanes import run_lanes
         from funcdl.execute.runner import Stopped, run_job
-        from funcdl.train.streams import stream_keys
+        from funcdl.execute.watch import watch as watched
 
-        dataset, on_device = self.datasets[job.data]
-        if job.program not in self.programs:
-            assert job.static is not None
-            program, seconds = compile_program(job.static, dataset, on_device, job.hyper)
-            self.programs[job.program] = program
-            tell(Compiled(job.program, seconds))
-        program = self.programs[job.program]
-        saved = None
-        if self.checkpoints and next(self.checkpoints.glob(f"{job.id}-*.npz"), None):
-            keys = stream_keys(job.seed, job.phase, job.streams)
-            template = program.init(keys, as_scalars(job.hyper), on_device)
-            saved = resume.restore(
-                self.checkpoints, job.id, template, lambda e, **d: tell(Note(e, d))
-            )
-            if saved:
-                tell(Note("run resumed", {"run": job.id, "step": int(saved.state.step)}))
-        saved_at = heard_at = time.monotonic()
-
-        def pulse() -> None:
-            nonlocal heard_at
-            if time.monotonic() - heard_at >= BEAT_SECONDS:
-                tell(Beat())
-                heard_at = time.monotonic()
-
-        def beat(state: Any, progress: Any) -> None:
-            nonlocal saved_at
-            pulse()
-            now = time.monotonic()
-            if self.checkpoints and (now - saved_at >= self.every or self.stopping):
-                try:
-                    resume.save(self.checkpoints, job.id, state, progress)
-                except StoreError as error:  # training goes on; the earlier checkpoint is intact
-                    tell(Note("checkpoint not written", {"reason": str(error)}))
-                saved_at = now
-            if self.stopping:
-                raise Stopped
-
+        dataset, program = self.shelf.datasets[jobs[0].data], self.shelf.program(jobs[0], tell)
+        on_device = self.shelf.on_device(jobs[0])
+        saved = {job.id: found for job in jobs if (found := self._saved(job, program, tell))}
+        watch = watched(self.checkpoints, self.every, lambda: self.stopping, tell)
         self.training = True
         try:
-            return run_job(job, program, dataset, on_device, saved=saved, beat=beat, pulse=pulse)
+            if program.lanes:
+                return run_lanes(jobs, program, dataset, on_device, saved=saved, watch=watch)
+            return [
+                run_job(job, program, dataset, on_device, saved=saved.get(job.id), watch=watch)
+                for job in jobs
+            ]
         except Stopped:
-            return None
+            return []
         finally:
             self.training = False
+
+    def _saved(self, job: Job, program: Any, tell: Tell) -> Any:
+        """Where an earlier process left the run off, or else where the run to the rung before ended."""
+        from funcdl.execute import resume
+        from funcdl.execute.programs import template_of
+
+        for run in filter(None, (job.id, job.continues)):
+            if not self.checkpoints or not next(self.checkpoints.glob(f"{run}-*.npz"), None):
+                continue
+            template = template_of(program, job, self.shelf.on_device(job))
+            saved = resume.restore(self.checkpoints, run, template, lambda e, **d: tell(Note(e, d)))
+            if saved and run == job.id:
+                tell(Note("run resumed", {"run": job.id, "step": int(saved.state.step)}))
+            if saved:
+                return saved
+        return None
+
+
+def is_exhausted(error: Exception) -> bool:
+    """Whether the device had too little memory; every other error means something else."""
+    import jax
+
+    return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _reason(error: Exception) -> str:
@@ -172,8 +172,21 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     from funcdl.execute.environment import environment
 
-    worker = Worker(checkpoints, float(sys.argv[3]))
-    send(connection, Hello(environment()))
+    try:
+        worker = Worker(checkpoints, float(sys.argv[3]))
+        import jax
+
+        hello = Hello(environment(), len(jax.local_devices()))
+    except (RuntimeError, AssertionError, ImportError) as error:  # how JAX says "no such device"
+        print(f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": "), flush=True)
+        os._exit(NO_DEVICE)
+    speaking = threading.Lock()  # programs are also compiled in other threads
+
+    def tell(message: Any) -> None:
+        with speaking:
+            send(connection, message)
+
+    tell(hello)
     while not worker.stopping:
         content = inbox.get()
         if content == STOP:
@@ -181,14 +194,15 @@ def main() -> None:
         try:
             message = pickle.loads(content)
         except Exception as error:  # a function of a module that only the supervisor can import
-            send(connection, failed("", f"cannot be read by a worker: {_reason(error)}"))
+            tell(failed("", f"cannot be read by a worker: {_reason(error)}"))
             continue
         if isinstance(message, Data):
             worker.take(message)
+        elif isinstance(message, Ahead):
+            worker.shelf.ahead(message.job, tell)
         else:
-            result = worker.run(message, lambda m: send(connection, m))
-            if result is not None:
-                send(connection, result)
+            for result in worker.run(message, tell):
+                tell(result)
     connection.close()
     os._exit(0)  # nothing is left to say, and XLA's threads need not be waited for
 

@@ -11,6 +11,7 @@ import jax
 from funcdl.models import initial
 from funcdl.models.activation import activate
 from funcdl.models.convolution import conv_general_dilated
+from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_images, as_vectors
 from funcdl.models.pooling import avg_pool, max_pool
@@ -54,4 +55,4 @@ class CNN(nn.Module):
             h = pool(h, (min(2, h.shape[1]), min(2, h.shape[2])))
             h = activate(self.activation, h)
         h = Dropout(self.dropout)(as_vectors(h), train=train)
-        return nn.Dense(self.outputs, kernel_init=initial.weights)(h)
+        return dense(self.outputs)(h)

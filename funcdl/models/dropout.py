@@ -35,4 +35,6 @@ class Dropout(nn.Module):
             return inputs
         keep = 1.0 - self.rate
         kept = jax.random.bernoulli(self.make_rng("dropout"), keep, inputs.shape)
-        return jnp.where(kept, inputs / keep, jnp.zeros_like(inputs))
+        # A traced rate is float32 and would make everything behind it float32, too.
+        scaled = jnp.asarray(inputs / keep, inputs.dtype)
+        return jnp.where(kept, scaled, jnp.zeros_like(inputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
-from funcdl.models import initial
+from funcdl.models.dense import dense
 from funcdl.models.inputs import as_vectors
 
 
@@ -22,4 +22,4 @@ class Logistic(nn.Module):
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, ...]` to `[batch, outputs]`; `train` changes nothing."""
         del train
-        return nn.Dense(self.outputs, kernel_init=initial.weights)(as_vectors(inputs))
+        return dense(self.outputs)(as_vectors(inputs))

@@ -8,8 +8,8 @@ from typing import Literal
 import flax.linen as nn
 import jax
 
-from funcdl.models import initial
 from funcdl.models.activation import activate
+from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_vectors
 
@@ -34,7 +34,7 @@ class MLP(nn.Module):
         """Maps `[batch, ...]` to `[batch, outputs]`."""
         h = as_vectors(inputs)
         for width in self.hidden:
-            h = nn.Dense(width, kernel_init=initial.weights)(h)
+            h = dense(width)(h)
             h = activate(self.activation, h)
             h = Dropout(self.dropout)(h, train=train)
-        return nn.Dense(self.outputs, kernel_init=initial.weights)(h)
+        return dense(self.outputs)(h)

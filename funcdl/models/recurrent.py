@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from funcdl.models import initial
+from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_sequences
 
@@ -29,7 +31,7 @@ class LSTM(nn.Module):
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, time, features]`, or images read as rows, to `[batch, outputs]`."""
         last = _last_state(nn.OptimizedLSTMCell, self.hidden, self.dropout, inputs, train)
-        return nn.Dense(self.outputs, kernel_init=initial.weights)(last)
+        return dense(self.outputs)(last)
 
 
 class GRU(nn.Module):
@@ -49,7 +51,7 @@ class GRU(nn.Module):
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, time, features]`, or images read as rows, to `[batch, outputs]`."""
         last = _last_state(nn.GRUCell, self.hidden, self.dropout, inputs, train)
-        return nn.Dense(self.outputs, kernel_init=initial.weights)(last)
+        return dense(self.outputs)(last)
 
 
 def _last_state(
@@ -62,6 +64,11 @@ def _last_state(
     """Runs the layers over time, `[batch, time, features] -> [batch, widths[-1]]`."""
     states = as_sequences(inputs)
     for width in widths:
-        states = nn.RNN(cell(width, kernel_init=initial.weights))(states)
+        one = cell(width, kernel_init=initial.weights)
+        start = one.initialize_carry(jax.random.key(0), states[:, 0].shape)
+        if jnp.issubdtype(states.dtype, jnp.floating):
+            # Linen's own is float32, and then so is all that it computes from it.
+            start = jax.tree.map(lambda zeros, to=states.dtype: zeros.astype(to), start)
+        states = nn.RNN(one)(states, initial_carry=start)
         states = Dropout(dropout)(states, train=train)
     return states[:, -1]

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from funcdl.models import initial
 from funcdl.models.convolution import conv_general_dilated
+from funcdl.models.dense import dense
 from funcdl.models.inputs import as_images
 
 
@@ -46,7 +47,7 @@ class ResNet(nn.Module):
             for block in range(self.blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
                 h = self._block(h, width, stride, train)
-        return nn.Dense(self.outputs, kernel_init=initial.weights)(jnp.mean(h, axis=(1, 2)))
+        return dense(self.outputs)(jnp.mean(h, axis=(1, 2)))
 
     def _block(self, h: jax.Array, width: int, stride: int, train: bool) -> jax.Array:
         """Two 3x3 convolutions beside a shortcut."""

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from funcdl.models import initial
+from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_sequences
+from funcdl.models.product import inner, matmul
 
 
 class Transformer(nn.Module):
@@ -41,31 +43,30 @@ class Transformer(nn.Module):
                 f"heads: {self.heads} does not divide width: {self.width}; choose a divisor"
             )
         x_BxTxF = as_sequences(inputs)
-        x_BxTxW = nn.Dense(self.width, kernel_init=initial.weights)(x_BxTxF)
+        x_BxTxW = dense(self.width)(x_BxTxF)
         x_BxTxW += self.param("positions", initial.positions, (1, *x_BxTxW.shape[1:]))
-        for _ in range(self.depth):
-            x_BxTxW += self._drop(self._attention(nn.LayerNorm()(x_BxTxW)), train)
-            x_BxTxW += self._drop(self._mlp(nn.LayerNorm()(x_BxTxW)), train)
-        x_BxW = jnp.mean(nn.LayerNorm()(x_BxTxW), axis=1)
-        return nn.Dense(self.outputs, kernel_init=initial.weights)(x_BxW)
-
-    def _attention(self, x_BxTxW: jax.Array) -> jax.Array:
-        """Each position reads all positions: `softmax(q k / sqrt(D)) v` in each head."""
         B, T, W = x_BxTxW.shape
-        H, D = self.heads, W // self.heads
-        qkv_BxTx3W = nn.Dense(3 * W, kernel_init=initial.weights)(x_BxTxW)
-        q_BxTxHxD, k_BxTxHxD, v_BxTxHxD = jnp.moveaxis(
-            jnp.reshape(qkv_BxTx3W, (B, T, 3, H, D)), 2, 0
-        )
-        att_BxHxTxT = jnp.einsum("bthd,bshd->bhts", q_BxTxHxD, k_BxTxHxD) * D**-0.5
-        att_BxHxTxT = jax.nn.softmax(att_BxHxTxT, axis=-1)
-        out_BxTxHxD = jnp.einsum("bhts,bshd->bthd", att_BxHxTxT, v_BxTxHxD)
-        return nn.Dense(W, kernel_init=initial.weights)(jnp.reshape(out_BxTxHxD, (B, T, W)))
+        # All but attention works on positions by themselves. As rows of a matrix, N = B x T, their
+        # products need no copies on a CPU, and their norms are faster, too.
+        x_NxW = jnp.reshape(x_BxTxW, (B * T, W))
+        for _ in range(self.depth):
+            x_NxW += self._drop(self._attention(nn.LayerNorm()(x_NxW), T), train)
+            x_NxW += self._drop(self._mlp(nn.LayerNorm()(x_NxW)), train)
+        x_BxW = jnp.mean(jnp.reshape(nn.LayerNorm()(x_NxW), (B, T, W)), axis=1)
+        return dense(self.outputs)(x_BxW)
 
-    def _mlp(self, x_BxTxW: jax.Array) -> jax.Array:
+    def _attention(self, x_NxW: jax.Array, T: int) -> jax.Array:
+        """Each position reads all positions: `softmax(q k / sqrt(D)) v` in each head."""
+        W, H, D = self.width, self.heads, self.width // self.heads
+        qkv_BxTx3xHxD = jnp.reshape(dense(3 * W)(x_NxW), (-1, T, 3, H, D))
+        q_BxHxTxD, k_BxHxTxD, v_BxHxTxD = jnp.transpose(qkv_BxTx3xHxD, (2, 0, 3, 1, 4))
+        att_BxHxTxT = jax.nn.softmax(inner(q_BxHxTxD, k_BxHxTxD) * D**-0.5, axis=-1)
+        out_BxTxHxD = jnp.swapaxes(matmul(att_BxHxTxT, v_BxHxTxD), 1, 2)
+        return dense(W)(jnp.reshape(out_BxTxHxD, x_NxW.shape))
+
+    def _mlp(self, x_NxW: jax.Array) -> jax.Array:
         """Each position by itself."""
-        h = nn.Dense(self.expansion * self.width, kernel_init=initial.weights)(x_BxTxW)
-        return nn.Dense(self.width, kernel_init=initial.weights)(nn.gelu(h))
+        return dense(self.width)(nn.gelu(dense(self.expansion * self.width)(x_NxW)))
 
     def _drop(self, x: jax.Array, train: bool) -> jax.Array:
         return Dropout(self.dropout)(x, train=train)

@@ -13,6 +13,7 @@ FILES = (
     "types.py",
     "plan/recipe.py",
     "execute/baseline.py",
+    "execute/feed.py",
     "execute/machine.py",
     "execute/programs.py",
     "execute/runner.py",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from funcdl.config.identity import identity
 from funcdl.data.tree import leaves
+from funcdl.plan.mode import Mode
 from funcdl.train.assemble import Static
 from funcdl.types import Dataset
 
@@ -18,3 +19,9 @@ def program_id(static: Static, dataset: Dataset) -> str:
     return identity({"static": static._asdict(), "data": shapes, "classes": len(dataset.classes)})[
         :16
     ]
+
+
+def program_in_mode(program: str, mode: Mode) -> str:
+    """The name of a program when it runs in this mode; "each" on one thread is the plain name."""
+    facts = mode.numbers()
+    return program if facts == {"mode": "each"} else identity({"program": program, **facts})[:16]

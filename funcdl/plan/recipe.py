@@ -11,6 +11,8 @@ from funcdl.train.assemble import Static
 
 SWITCHES = ("clip_norm", "clip_value", "weight_decay")  # of `train`; None or 0 switches them off
 
+NUMERIC = ("compute_dtype", "matmul_precision", "remat")  # of `train`; each makes another program
+
 
 def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:
     """Splits a recipe into its static part and its traced numbers.
@@ -39,6 +41,7 @@ def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:
         batch_size=train["batch_size"],
         accumulate=train["accumulate"],
         **{key: bool(train[key]) for key in SWITCHES},
+        **{key: train[key] for key in NUMERIC},
     )
     traced = of_task | of_model | of_optimizer | of_schedule
     traced |= {f"train.{key}": float(train[key]) for key in SWITCHES if train[key]}

@@ -8,14 +8,17 @@ from typing import Any, NamedTuple
 
 from funcdl.config import Method, Study, problem_at, with_values
 from funcdl.config.identity import canonical
+from funcdl.data.grain import has_grain, no_grain
 from funcdl.data.load import make_data
 from funcdl.data.tree import leaves
 from funcdl.errors import DataError, StudyError
+from funcdl.plan.mode import EACH, Mode
 from funcdl.plan.program import program_id
 from funcdl.plan.recipe import cut
 from funcdl.plan.samplers import points
 from funcdl.tasks.check import check_data
 from funcdl.train.assemble import Static
+from funcdl.train.axes import uneven
 from funcdl.types import Dataset
 
 
@@ -24,10 +27,13 @@ class Trial(NamedTuple):
 
     values: the tuned keys' values.
     recipe: the resolved config with them.
-    text: the recipe as canonical JSON, objects by their digests; it identifies the trial.
+    text: the recipe as canonical JSON, objects by their digests and without `train.stream`, which
+        changes no bits; it identifies the trial.
     data: the digest of its data set.
     static, hyper: the recipe's static part and its traced numbers; `static` is None for a baseline.
     program: the digest of its program; empty for a baseline.
+    mode: how that program runs.
+    plain: the program's name before its mode.
     """
 
     values: Mapping[str, Any]
@@ -37,6 +43,8 @@ class Trial(NamedTuple):
     static: Static | None
     hyper: Mapping[str, float]
     program: str
+    mode: Mode = EACH
+    plain: str = ""
 
 
 class Library:
@@ -66,7 +74,7 @@ class Library:
             recipe = with_values(method.recipe, values)
             data, described = self._find(recipe["data"])
             self._check(recipe, data)
-            text = canonical({**recipe, "data": described})
+            text = canonical({**_without_stream(recipe), "data": described})
             if method.baseline is not None:
                 yield Trial(values, recipe, text, data, None, {}, "")
                 continue
@@ -89,6 +97,9 @@ class Library:
                 raise StudyError([problem_at(self._study, "data", str(error))]) from error
             self._checked.add(key)
         n = len(leaves(self.datasets[data].train.inputs)[0][1])
+        if recipe.get("train", {}).get("stream") == "always" and not has_grain():
+            message = no_grain("always given, so the training data stay on the host")
+            raise StudyError([problem_at(self._study, "train.stream", message)])
         size = recipe.get("train", {}).get("batch_size", 1)
         if size > n:
             message = f"{size} given, but the training split has {n} examples; allowed 1 to {n}"
@@ -99,6 +110,8 @@ class Library:
                 f"{parts} given, but it must divide every batch size that is tried, also {size}"
             )
             raise StudyError([problem_at(self._study, "train.accumulate", message)])
+        if self._study.mesh and (message := uneven(size, parts, self._study.mesh.model_dump())):
+            raise StudyError([problem_at(self._study, "train.batch_size", message)])
 
     def _find(self, section: Any) -> tuple[str, Any]:
         """The digest of a `data` section's data set, and the section with its objects described.
@@ -117,6 +130,12 @@ class Library:
             self._found[text] = (dataset.digest, json.loads(text))
         self._last = (section, self._found[text])
         return self._found[text]
+
+
+def _without_stream(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe without what changes no bits, so that it is in no run's identity."""
+    train = {key: value for key, value in recipe.get("train", {}).items() if key != "stream"}
+    return {**recipe, **({"train": train} if train else {})}
 
 
 def _same(one: Any, other: Any) -> bool:

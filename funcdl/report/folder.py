@@ -8,6 +8,7 @@ import pandas as pd
 
 from funcdl.report.answer import Answer, answer
 from funcdl.report.csvfile import csv
+from funcdl.report.files import FILES
 from funcdl.report.page import page
 from funcdl.report.question import Question
 from funcdl.store.files import explained, write_whole
@@ -34,11 +35,11 @@ def write(
     report = Path(folder) / "report"
     with explained(report):
         report.mkdir(parents=True, exist_ok=True)
-    files = {
-        "table.csv": csv(found.table),
-        "comparisons.csv": csv(found.comparisons),
-        "index.html": page(question, found, runs, metrics),
-    }
-    for name, text in files.items():
+    texts = (
+        csv(found.table),
+        csv(found.comparisons),
+        page(question, found, runs, metrics),
+    )
+    for name, text in zip(FILES, texts, strict=True):
         write_whole(report / name, text.encode("utf-8", "replace"))
     return found

@@ -25,6 +25,7 @@ class Question(NamedTuple):
     tuned: the tuned keys.
     spaces: (block, label) -> tuned key -> its space in words, such as "log_uniform: [1e-4, 1]".
     trials: tuning trials per method and block; 0 when nothing was tuned.
+    stopping: how losing trials were stopped early, in words; empty where they were not.
     repeats: measuring runs planned per method and block.
     vary: the random streams that differ between repeats.
     parameters: (block, label) -> how many numbers the model trains.
@@ -46,6 +47,7 @@ class Question(NamedTuple):
     tuned: tuple[str, ...] = ()
     spaces: Mapping[tuple[str, str], Mapping[str, str]] = {}
     trials: int = 0
+    stopping: str = ""
     repeats: int = 1
     vary: tuple[str, ...] = ()
     parameters: Mapping[tuple[str, str], int] = {}

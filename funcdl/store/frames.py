@@ -14,7 +14,7 @@ _HIDDEN = ("compare", "tuned", "current", "recipe")
 
 
 def runs_frame(table: pa.Table | None) -> pd.DataFrame:
-    """One row per run of the current study.
+    """One row per run of the current study; of a trial's runs to several rungs, the furthest.
 
     Columns: `id`, `block`, `method`, a column per compared axis, a column per tuned key, `phase`,
     `trial`, `repeat`, `status`, `reason`, `steps`, `diverged_at`, `digest`, `parameters`, `program`,
@@ -69,7 +69,25 @@ def examples_of(table: pa.Table | None, metric: str) -> dict[str, np.ndarray]:
 
 
 def _current(table: pa.Table) -> Any:
-    return table.filter(table["current"])
+    """The rows of the study as it is now; a trial that is being searched has one, of its last rung.
+
+    Of a study that runs or was killed, the runs to all rungs are marked as current.
+    """
+    rows = table.filter(table["current"])
+    names = ["block", "method", "phase", "trial", "repeat"]
+    furthest = rows.group_by(names).aggregate([("steps", "max")])
+    if furthest.num_rows == rows.num_rows:
+        return rows
+    steps = dict(zip(_keys(furthest, names), furthest["steps_max"].to_pylist(), strict=True))
+    last = [
+        key[2] != "tune" or done == steps[key]
+        for key, done in zip(_keys(rows, names), rows["steps"].to_pylist(), strict=True)
+    ]
+    return rows.filter(pa.array(last))
+
+
+def _keys(table: Any, names: list[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(table[name].to_pylist() for name in names), strict=True))
 
 
 def _spread(column: pa.ChunkedArray) -> pd.DataFrame:

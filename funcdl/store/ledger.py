@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from funcdl.store.lock import assure_held
 from funcdl.store.parts import read_rows, replace_rows, write_part
 from funcdl.store.row import LABELS, Row, in_order, to_table
 
@@ -70,8 +71,9 @@ class Ledger:
             The runs that are durable from now on.
 
         Raises:
-            StoreError: if they cannot be written.
+            StoreError: if they cannot be written, or the study's folder is gone.
         """
+        assure_held(self.folder.parent)
         if not self._pending:
             return []
         if not at_once and time.monotonic() - self._last_commit < COMMIT_SECONDS:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from funcdl.store.files import explained, sync_folder, write_whole
+from funcdl.store import fault
+from funcdl.store.files import explained, read_whole, set_aside, sync_folder, write_whole
 
 ROWS_PER_PART = 20_000
+SUFFIX = ".parquet"
+_NAME = re.compile(r"[0-9a-f]{32}\.parquet")  # a person's own file beside them is left alone
 
 
 def write_part(folder: Path, table: pa.Table) -> Path:
@@ -28,19 +32,26 @@ def write_part(folder: Path, table: pa.Table) -> Path:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd")
     content = sink.getvalue().to_pybytes()
-    path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.parquet"
+    path = folder / f"{hashlib.sha256(content).hexdigest()[:32]}{SUFFIX}"
     if not path.exists():
         write_whole(path, content)
     return path
 
 
+def paths(folder: Path) -> list[Path]:
+    """The parts that are there, in the order of their names."""
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.fullmatch(path.name))
+
+
 def read_parts(folder: Path) -> Iterator[tuple[Path, pa.Table | None]]:
-    """Reads and verifies all parts, in the order of their names; a damaged part gives None."""
-    for path in sorted(folder.glob("*.parquet")):
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:  # its rows have just been joined with others
-            continue
+    """Reads and verifies all parts, in the order of their names; a damaged part gives None.
+
+    Raises:
+        FileNotFoundError: if a part has just been joined with others.
+        StoreError: if a part cannot be read.
+    """
+    for path in paths(folder):
+        content = read_whole(path)
         if hashlib.sha256(content).hexdigest()[:32] != path.stem:
             yield path, None
         else:
@@ -57,16 +68,23 @@ def read_rows(folder: Path, *, repair: bool = False) -> tuple[pa.Table | None, l
     Returns:
         The rows (None when there is none), and the parts that were damaged. A process that died
         while joining parts leaves rows twice; of those the first is kept.
+
+    Raises:
+        StoreError: if a part cannot be read, or set aside.
     """
-    tables, damaged = [], []
-    for path, table in read_parts(folder):
-        if table is not None:
-            tables.append(table)
-        else:
-            damaged.append(path)
-            if repair:
-                with explained(path):
-                    path.rename(path.with_name(path.name + ".damaged"))
+    while True:
+        try:
+            found = list(read_parts(folder))
+            break
+        except (
+            FileNotFoundError
+        ):  # the owner has just joined parts: look again, lest rows be missed
+            continue
+    damaged = [path for path, table in found if table is None]
+    if repair:
+        for path in damaged:
+            set_aside(path)
+    tables = [table for _, table in found if table is not None]
     if not tables:
         return None, damaged
     return _without_doubles(pa.concat_tables(tables, promote_options="default")), damaged
@@ -81,11 +99,14 @@ def replace_rows(folder: Path, table: pa.Table) -> None:
         write_part(folder, table.slice(start, ROWS_PER_PART))
         for start in range(0, table.num_rows, ROWS_PER_PART)
     }
-    for path in folder.glob("*.parquet"):
+    for path in paths(folder):
         if path not in written:
-            with contextlib.suppress(FileNotFoundError), explained(path):
+            with explained(path), contextlib.suppress(FileNotFoundError):
+                fault.passed("runs.unlink")
                 path.unlink()
-    sync_folder(folder)
+    with explained(folder):
+        fault.passed("runs.joined")
+        sync_folder(folder)
 
 
 def _without_doubles(table: pa.Table) -> pa.Table:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 
+from funcdl.data.rows import blocks
 from funcdl.errors import DataError
 from funcdl.tasks.splits import check_splits, named_splits
 from funcdl.types import Dataset
@@ -31,11 +35,18 @@ def check_numbers(dataset: Dataset) -> None:
                 f"targets of the {name} split have shape {list(np.shape(targets))}; "
                 "regression needs [n] or [n, d]: flatten them"
             )
-        bad = np.argwhere(~np.isfinite(targets))
-        if len(bad):
-            first = tuple(bad[0].tolist())
+        bad = list(_not_finite(targets))
+        if bad:
+            value = targets[bad[0][0]][tuple(bad[0][1:])]
             raise DataError(
                 f"{len(bad)} of {targets.size} targets of the {name} split are not finite; the "
-                f"first is {targets[first]} at index {list(first)}; remove or impute these examples"
+                f"first is {value} at index {bad[0]}; remove or impute these examples"
             )
     check_splits(dataset)
+
+
+def _not_finite(targets: Any) -> Iterator[list[int]]:
+    """The indices of what is not finite; targets in a file are read block by block."""
+    for start, block in blocks(targets):
+        for row, *rest in np.argwhere(~np.isfinite(block)).tolist():
+            yield [start + row, *rest]

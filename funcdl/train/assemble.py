@@ -8,9 +8,12 @@ rates and all dropout rates of a search share one compilation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from funcdl.types import Dataset, Hyper, Train
+
+if TYPE_CHECKING:
+    from funcdl.train.mesh import Layout
 
 
 class Static(NamedTuple):
@@ -19,6 +22,9 @@ class Static(NamedTuple):
     task, model, optimizer, schedule: `name` and the arguments that are not traced.
     batch_size, accumulate: as in `make_train`.
     clip_norm, clip_value, weight_decay: whether each is used; its number is traced.
+    compute_dtype: as in `computing_in`.
+    matmul_precision: as in `multiplying_in`.
+    remat: whether the model is `rematerialised`.
     """
 
     task: Mapping[str, Any]
@@ -30,14 +36,18 @@ class Static(NamedTuple):
     clip_norm: bool
     clip_value: bool
     weight_decay: bool
+    compute_dtype: str = "float32"
+    matmul_precision: str | None = None
+    remat: bool = False
 
 
-def assemble(static: Static, dataset: Dataset) -> Train:
+def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> Train:
     """Builds the run that a recipe's static part describes.
 
     Args:
         static: the static part.
         dataset: only its shapes and the number of its classes matter.
+        layout: where its arrays lie, for a run over many devices.
 
     Returns:
         The run's pure functions; their `hyper` takes the recipe's traced part.
@@ -45,6 +55,9 @@ def assemble(static: Static, dataset: Dataset) -> Train:
     from funcdl.models.make import make_model
     from funcdl.optimizers.build import make_optimizer
     from funcdl.tasks.load import make_task
+    from funcdl.train.mesh import ALONE
+    from funcdl.train.precision import computing_in, multiplying_in
+    from funcdl.train.remat import rematerialised
     from funcdl.train.run import make_train
     from funcdl.train.width import of_width
 
@@ -61,21 +74,25 @@ def assemble(static: Static, dataset: Dataset) -> Train:
 
     def bound(hyper: Hyper) -> Train:
         """The run with the traced numbers of this call in their places."""
+        model = make_model({**static.model, **_under("model.", hyper)}, outputs)
+        model = computing_in(of_width(model, outputs), static.compute_dtype)
         return make_train(
-            of_width(make_model({**static.model, **_under("model.", hyper)}, outputs), outputs),
+            rematerialised(model) if static.remat else model,
             make_task({**static.task, **_under("task.", hyper)}),
             optimizer,
             batch_size=static.batch_size,
             accumulate=static.accumulate,
+            layout=layout or ALONE,
         )
 
-    return Train(
+    train = Train(
         init=lambda keys, hyper, data: bound(hyper).init(keys, hyper, data),
         chunk=lambda state, keys, hyper, data, stop: bound(hyper).chunk(
             state, keys, hyper, data, stop
         ),
         evaluate=lambda state, hyper, split: bound(hyper).evaluate(state, hyper, split),
     )
+    return multiplying_in(train, static.matmul_precision)
 
 
 def _under(prefix: str, hyper: Hyper) -> dict[str, Any]:

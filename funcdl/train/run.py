@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from funcdl.data.order import indices
+from funcdl.train.mesh import ALONE, Layout
+from funcdl.train.window import Window, batch_at
 from funcdl.types import Array, Hyper, Model, Optimizer, Split, State, Task, Train
 
 
@@ -29,6 +30,7 @@ def make_train(
     *,
     batch_size: int,
     accumulate: int = 1,
+    layout: Layout = ALONE,
 ) -> Train:
     """Puts a model, a task and an optimizer together into a run.
 
@@ -40,6 +42,7 @@ def make_train(
         batch_size: examples per step.
         accumulate: micro-batches that a batch is cut into. Their gradients are averaged before the
             step, which is the same mathematics in less memory; it must divide `batch_size`.
+        layout: where its arrays lie, for a run over many devices.
 
     Returns:
         The pure functions `Train(init, chunk, evaluate)`.
@@ -73,6 +76,7 @@ def make_train(
         """Loss, gradient and running statistics of a batch, in `accumulate` micro-batches."""
         value_and_grad = jax.value_and_grad(mean_loss, has_aux=True)
         if accumulate == 1:
+            batch = layout.batch(batch)
             (loss, others), grads = value_and_grad(params, others, batch, {"dropout": key})
             return loss, grads, others
 
@@ -80,6 +84,7 @@ def make_train(
             loss, grads, others = carry
             index, part = step
             rngs = {"dropout": jax.random.fold_in(key, index)}
+            part = layout.batch(part)
             (value, others), grad = value_and_grad(params, others, part, rngs)
             return (loss + value, jax.tree.map(jnp.add, grads, grad), others), None
 
@@ -88,10 +93,8 @@ def make_train(
         (loss, grads, others), _ = lax.scan(micro, start, (jnp.arange(accumulate), parts))
         return loss / accumulate, jax.tree.map(lambda g: g / accumulate, grads), others
 
-    def step(state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split) -> State:
-        n = jax.tree.leaves(data.inputs)[0].shape[0]
-        chosen = indices(keys["order"], state.step, n=n, batch_size=batch_size)
-        batch = jax.tree.map(lambda x: jnp.asarray(x)[chosen], data)
+    def step(state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split | Window) -> State:
+        batch = batch_at(data, keys["order"], state.step, batch_size)
         params, others = state.variables["params"], _without_params(state.variables)
         key = jax.random.fold_in(keys["dropout"], state.step)
         loss, grads, others_after = gradient(params, others, batch, key)
@@ -116,13 +119,13 @@ def make_train(
         )
 
     def chunk(
-        state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split, stop: Array
+        state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split | Window, stop: Array
     ) -> State:
         # A while loop, not a scan: its length is traced, so that one program serves every number of
         # steps, every evaluation interval, and every place where a run is cut for a checkpoint.
         return lax.while_loop(
             lambda s: (s.step < stop) & (s.diverged_at < 0),
-            lambda s: step(s, keys, hyper, data),
+            lambda s: layout.state(step(s, keys, hyper, data)),
             state,
         )
 
@@ -140,5 +143,14 @@ def _without_params(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _all_finite(tree: Any) -> Array:
-    leaves = [jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]
-    return jnp.all(jnp.stack(leaves)) if leaves else jnp.bool_(True)
+    leaves = jax.tree.leaves(tree)
+    if not leaves:
+        return jnp.bool_(True)
+
+    def one_by_one() -> Array:
+        return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]))
+
+    # A finite sum has finite terms, and costs half of looking at each; only a sum that is not (of
+    # finite terms it may overflow) needs the look.
+    total = jnp.sum(jnp.stack([jnp.sum(x).astype(jnp.float32) for x in leaves]))
+    return lax.cond(jnp.isfinite(total), lambda: jnp.bool_(True), one_by_one)

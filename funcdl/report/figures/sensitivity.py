@@ -1,9 +1,9 @@
-"""How much the tuned key matters: every trial, by method."""
+"""How much the tuned key matters: every trial, by method; one that was stopped early is hollow."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +23,18 @@ from funcdl.report.record import Record, tuning
 from funcdl.report.wording import plain
 
 
+class Trial(NamedTuple):
+    """A point of the figure.
+
+    score: the mean over its repeats; NaN where one diverged.
+    whole: whether it was trained to the end.
+    """
+
+    value: float
+    score: float
+    whole: bool
+
+
 def sensitivity(
     question: Question,
     runs: list[Record],
@@ -40,10 +52,13 @@ def sensitivity(
     alone, lost = len(question.tuned) == 1, 0
     for label in sorted(points, key=lambda label: shown.get(label) is not None):
         color, marker, dash = shown.get(label) or (OTHERS, ".", "-")
-        x, y = np.array(points[label], dtype=float).T
-        fine = np.isfinite(y)
-        line = dash if alone else "none"
-        ax.plot(x[fine], y[fine], marker=marker, ls=line, lw=1, color=color)
+        x, y, whole = np.array(points[label], dtype=float).T
+        fine, whole = np.isfinite(y), whole.astype(bool)
+        # Scores of different steps are not joined: the line would show lengths, not values.
+        line = dash if alone and whole[fine].all() else "none"
+        ax.plot(x[fine & whole], y[fine & whole], marker=marker, ls=line, lw=1, color=color)
+        hollow = {"marker": marker, "ls": "none", "mfc": "none", "mec": color, "mew": 0.8}
+        ax.plot(x[fine & ~whole], y[fine & ~whole], **hollow)
         if not fine.all():
             edge = 0.025 + 0.03 * lost  # one row of crosses per method, so that none hides another
             place = np.full((~fine).sum(), edge if question.mode == "max" else 1 - edge)
@@ -54,51 +69,66 @@ def sensitivity(
     if _logarithmic(question, block, key, points):
         ax.set_xscale("log")
         plain_log(ax.xaxis)
-    if not np.isfinite([score for trials in points.values() for _, score in trials]).any():
+    if not np.isfinite([one.score for trials in points.values() for one in trials]).any():
         ax.set_yticks([])
     ax.set_xlabel(plain(key, 48))
     ax.set_ylabel(axis_title(question.selected_by))
     legend(ax, {label: shown.get(label) for label in points}, marker=True)
+    stopped = any(not one.whole for trials in points.values() for one in trials)
+    hollow = "; hollow ones were stopped early, their values being those of then" if stopped else ""
     crosses = "; crosses at the edge diverged" if lost else ""
     title = f"Tuning trials: {axis_title(question.selected_by)} against {plain(key, 48)}"
-    title += f", the selected one ringed{crosses}"
+    title += f", the selected one ringed{hollow}{crosses}"
     return Drawing(block, title, f"{title}.", figure)
 
 
 def _trials(
     question: Question, runs: list[Record], order: list[str], key: str
-) -> dict[str, list[list[float]]]:
-    """Per method its trials as (value, mean metric), by value; NaN: diverged."""
-    seen: dict[tuple[str, float, Any], list[float]] = {}
+) -> dict[str, list[Trial]]:
+    """Per method its trials, by value."""
+    seen: dict[tuple[str, float, Any], list[Record]] = {}
     for run in tuning(runs, question.selected_by):
-        value, score = run.get(key), run.get(question.selected_by)
-        if run["status"] == "failed" or not isinstance(value, (int, float)):
-            continue
-        score = math.nan if run["status"] == "diverged" or score is None else float(score)
-        seen.setdefault((run["method"], float(value), run["trial"]), []).append(score)
-    found: dict[str, list[list[float]]] = {}
-    for (method, value, _), scores in sorted(seen.items()):
-        found.setdefault(method, []).append([value, float(np.mean(scores))])
+        value = run.get(key)
+        if run["status"] != "failed" and isinstance(value, (int, float)):
+            seen.setdefault((run["method"], float(value), run["trial"]), []).append(run)
+    lengths = _lengths(runs) if question.stopping else {}
+    found: dict[str, list[Trial]] = {}
+    for (method, value, _), repeats in sorted(seen.items(), key=lambda item: item[0]):
+        score = float(np.mean([_score(question, run) for run in repeats]))
+        whole = all((run.get("steps") or 0) >= lengths.get(method, 0) for run in repeats)
+        found.setdefault(method, []).append(Trial(value, score, whole))
     return {label: found[label] for label in order if label in found}
+
+
+def _score(question: Question, run: Record) -> float:
+    score = run.get(question.selected_by)
+    return math.nan if run["status"] == "diverged" or score is None else float(score)
+
+
+def _lengths(runs: list[Record]) -> dict[str, int]:
+    """How far each method's trials were trained at most."""
+    found: dict[str, int] = {}
+    for run in runs:
+        if run["phase"] == "tune":
+            found[run["method"]] = max(found.get(run["method"], 0), run.get("steps") or 0)
+    return found
 
 
 def _ring(
     ax: Axes,
     question: Question,
     rows: list[Record],
-    points: dict[str, list[list[float]]],
+    points: dict[str, list[Trial]],
     key: str,
 ) -> None:
     """A ring around each method's selected trial."""
     for row in rows:
-        for value, score in points.get(row["method"], ()):
-            if value == row[key] and np.isfinite(score):
-                ax.plot([value], [score], "o", ms=9, mfc="none", mec=INK, mew=0.8)
+        for one in points.get(row["method"], ()):
+            if one.value == row[key] and np.isfinite(one.score):
+                ax.plot([one.value], [one.score], "o", ms=9, mfc="none", mec=INK, mew=0.8)
 
 
-def _logarithmic(
-    question: Question, block: str, key: str, points: dict[str, list[list[float]]]
-) -> bool:
+def _logarithmic(question: Question, block: str, key: str, points: dict[str, list[Trial]]) -> bool:
     spaces = [question.spaces.get((block, label), {}).get(key, "") for label in points]
-    positive = all(value > 0 for trials in points.values() for value, _ in trials)
+    positive = all(one.value > 0 for trials in points.values() for one in trials)
     return positive and any("log" in space for space in spaces)

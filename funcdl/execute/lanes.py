@@ -1,0 +1,173 @@
+"""Many runs at once, in the lanes of one program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from funcdl.execute.feed import Feed, OnDevice, for_init
+from funcdl.execute.messages import Job, Result
+from funcdl.execute.programs import Program, as_scalars, stacked
+from funcdl.execute.runner import (
+    CUT_SECONDS,
+    Measured,
+    Saved,
+    Watch,
+    digest,
+    evaluator,
+    next_look,
+    worth_keeping,
+)
+from funcdl.train.streams import stream_keys
+from funcdl.types import Dataset, State
+
+
+class Lane:
+    """One run in its lane: where it is, and what it has measured."""
+
+    def __init__(self, job: Job, saved: Saved | None):
+        self.job = job
+        self.step = int(saved.state.step) if saved else 0
+        self.diverged = int(saved.state.diverged_at) if saved else -1
+        self.measured = Measured(job, saved.progress if saved else None)
+
+    @property
+    def going(self) -> bool:
+        """Whether it has steps to do."""
+        return self.step < self.job.end and self.diverged < 0
+
+
+def run_lanes(
+    jobs: Sequence[Job],
+    program: Program,
+    dataset: Dataset,
+    on_device: OnDevice,
+    *,
+    saved: Mapping[str, Saved],
+    watch: Watch = Watch(),  # noqa: B008 (it holds nothing)
+) -> list[Result]:
+    """Trains some runs side by side and measures each.
+
+    Every lane goes at its own pace from look to look; one that has ended waits, frozen, for the
+    others. Lanes without a run repeat the first one's numbers and do no steps. What stands in the
+    other lanes changes no bit of a run.
+
+    Args:
+        jobs: what to run, at most `program.lanes`; of one program and one data set.
+        program: its compiled functions, with lanes.
+        dataset: the data on the host.
+        on_device: its training split, as `to_device` gives it.
+        saved: run id -> where an earlier process left it off.
+        watch: who looks after them.
+
+    Returns:
+        What came out, in the order of the jobs.
+    """
+    began = time.perf_counter()
+    filled = [*jobs, *[jobs[0]] * (program.lanes - len(jobs))]
+    each = [stream_keys(j.seed, j.phase, j.streams) for j in filled]
+    keys = stacked(each, program.mesh)
+    hyper = stacked([as_scalars(j.hyper) for j in filled], program.mesh)
+    state = _with_saved(program.init(keys, hyper, for_init(on_device)), filled, saved, program.mesh)
+    lanes = [Lane(job, saved.get(job.id)) for job in jobs]
+    feed = Feed(on_device, each, max(job.end for job in jobs))
+    cut = 1  # until the speed of the program is known
+    while any(lane.going for lane in lanes):
+        looks = [next_look(lane.job, lane.step) for lane in lanes]
+        data, suffices = feed.at(min(lane.step for lane in lanes if lane.going))
+        stops = np.zeros(program.lanes, np.int32)  # a lane that is there already does not move
+        stops[: len(lanes)] = [
+            min(look, lane.step + cut, suffices) for look, lane in zip(looks, lanes, strict=True)
+        ]
+        start = time.perf_counter()
+        state = program.chunk(state, keys, hyper, data, stops)
+        before = [lane.step for lane in lanes]
+        _read(lanes, state)
+        done = [lane.step - step for lane, step in zip(lanes, before, strict=True)]
+        cut = max(1, int(CUT_SECONDS * max(done) / max(time.perf_counter() - start, 1e-6)))
+        here = [
+            i
+            for i, (lane, step) in enumerate(zip(lanes, before, strict=True))
+            if lane.diverged < 0 and step < lane.step == looks[i]
+        ]
+        if here:
+            state = _look(lanes, here, program, state, hyper, dataset, watch)
+        over = [lanes[i].job for i in here if not lanes[i].going]
+        keep = any(worth_keeping(job, began, saved.get(job.id)) for job in over)
+        watch.beat(lambda state=state: _saves(lanes, state), keep, sum(done))
+    seconds = (time.perf_counter() - began) / len(lanes)
+    ended = jax.tree.map(np.asarray, state.variables)
+    return [
+        lane.measured.result(
+            lane.step, lane.diverged, digest(_lane(ended, i)), program.parameters, seconds
+        )
+        for i, lane in enumerate(lanes)
+    ]
+
+
+def _read(lanes: Sequence[Lane], state: State) -> None:
+    steps, diverged = np.asarray(state.step), np.asarray(state.diverged_at)
+    for i, lane in enumerate(lanes):
+        if lane.going:
+            lane.step, lane.diverged = int(steps[i]), int(diverged[i])
+
+
+def _look(
+    lanes: Sequence[Lane],
+    here: Sequence[int],
+    program: Program,
+    state: State,
+    hyper: Mapping[str, Any],
+    dataset: Dataset,
+    watch: Watch,
+) -> State:
+    """Lets the lanes that are `here`, at a look, measure themselves."""
+    sums, counts = np.array(state.loss_sum), np.array(state.loss_count)
+    diverged = np.array(state.diverged_at)
+    evaluate = evaluator(program, state, hyper, dataset, watch.pulse)
+    seen: dict[str, dict[str, np.ndarray]] = {}  # a split is evaluated once for all lanes
+
+    def of_lane(i: int, split: str) -> dict[str, np.ndarray]:
+        if split not in seen:
+            seen[split] = evaluate(split)
+        return {metric: values[i] for metric, values in seen[split].items()}
+
+    for i in here:
+        lane, loss = lanes[i], float(sums[i]) / int(counts[i])
+        sums[i], counts[i] = 0, 0
+        if not lane.measured.look(lane.step, loss, lambda split, i=i: of_lane(i, split)):
+            diverged[i] = lane.diverged = lane.step
+    return state._replace(loss_sum=sums, loss_count=counts, diverged_at=diverged)
+
+
+def _saves(lanes: Sequence[Lane], state: State) -> list[tuple[Job, Saved]]:
+    """Every lane's run as it is now, each to be saved as if it ran alone."""
+    host = jax.tree.map(_on_host, state)
+    return [
+        (lane.job, Saved(_lane(host, i), lane.measured.progress())) for i, lane in enumerate(lanes)
+    ]
+
+
+def _with_saved(state: State, jobs: Sequence[Job], saved: Mapping[str, Saved], mesh: Any) -> State:
+    """The state in which the saved runs' lanes stand where these were left off."""
+    if not saved:
+        return state
+    host = jax.tree.map(_on_host, state)
+    lanes = [
+        saved[job.id].state if job.id in saved else _lane(host, i) for i, job in enumerate(jobs)
+    ]
+    return stacked(lanes, mesh)
+
+
+def _on_host(leaf: Any) -> Any:
+    """NumPy, but for random keys, which NumPy cannot hold."""
+    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.asarray(leaf)
+
+
+def _lane(tree: Any, index: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[index], tree)

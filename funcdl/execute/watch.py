@@ -1,0 +1,57 @@
+"""Who looks after runs while a worker does them: heartbeats, checkpoints, and being told to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from funcdl.errors import StoreError
+from funcdl.execute.messages import Beat, Job, Note
+from funcdl.execute.runner import Stopped, Watch
+
+BEAT_SECONDS = 0.5
+
+
+def watch(
+    checkpoints: Path | None,
+    every: float,
+    stopping: Callable[[], bool],
+    tell: Callable[[Any], None],
+) -> Watch:
+    """What is done about once a second, and for every batch that is evaluated.
+
+    Args:
+        checkpoints: where to save runs; nowhere if None.
+        every: seconds between two checkpoints; shorter runs write none.
+        stopping: whether the runs are to be saved and left off.
+        tell: sends a message to the supervisor.
+    """
+    from funcdl.execute import resume
+
+    saved_at = heard_at = time.monotonic()
+    untold = 0  # steps
+
+    def pulse() -> None:
+        nonlocal heard_at, untold
+        if time.monotonic() - heard_at >= BEAT_SECONDS:
+            tell(Beat(untold))
+            heard_at, untold = time.monotonic(), 0
+
+    def beat(saves: Callable[[], list[tuple[Job, Any]]], now: bool, steps: int) -> None:
+        nonlocal saved_at, untold
+        untold += steps
+        pulse()
+        due = now or stopping() or time.monotonic() - saved_at >= every
+        if checkpoints and due:
+            try:
+                for job, saved in saves():
+                    resume.save(checkpoints, job.id, saved.state, saved.progress)
+            except StoreError as error:  # training goes on; the earlier checkpoint is intact
+                tell(Note("checkpoint not written", {"reason": str(error)}))
+            saved_at = time.monotonic()
+        if stopping():
+            raise Stopped
+
+    return Watch(beat, pulse)

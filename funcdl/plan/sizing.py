@@ -1,0 +1,117 @@
+"""How much memory a lane of a program takes, from shapes alone.
+
+Tracing needs JAX, which the planning process does not import; so a process of its own does it, on
+the CPU, for all programs of a study at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from funcdl.errors import FuncdlError
+from funcdl.train.assemble import Static
+from funcdl.types import Dataset, Split
+
+Request = tuple[Static, Mapping[str, float], Dataset]  # the data set without its rows
+
+
+def lane_bytes(requests: list[tuple[Static, Mapping[str, float], Dataset]]) -> list[int]:
+    """The memory of one lane for each program.
+
+    Args:
+        requests: per program its static part, any values of its traced numbers, and its data.
+
+    Returns:
+        Bytes of the run's state, twice (the old and the new one), and of all intermediate values of
+        one step; XLA shares memory between those, so it takes less.
+
+    Raises:
+        FuncdlError: if a model cannot be traced.
+    """
+    import cloudpickle
+
+    asked = [(static, dict(hyper), _hollow(data), _rows(data)) for static, hyper, data in requests]
+    env = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "funcdl.plan.sizing"],
+        input=cloudpickle.dumps(asked),
+        capture_output=True,
+        env=env,
+    )
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise FuncdlError(f"a model cannot be traced: {said[-1] if said else done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _rows(dataset: Dataset) -> int:
+    from funcdl.data.tree import leaves
+
+    return len(leaves(dataset.train.inputs)[0][1])
+
+
+def _hollow(dataset: Dataset) -> Dataset:
+    """The data set with two examples per split: shapes are all that tracing looks at."""
+    from funcdl.data.tree import take
+
+    def two(split: Split) -> Split:
+        return Split(take(split.inputs, slice(2)), take(split.targets, slice(2)))
+
+    return dataset._replace(
+        train=two(dataset.train), validation=two(dataset.validation), test=two(dataset.test)
+    )
+
+
+def _bytes_of(static: Static, hyper: Mapping[str, float], dataset: Dataset, rows: int) -> int:
+    import jax
+    import numpy as np
+
+    from funcdl.train.assemble import assemble
+    from funcdl.train.streams import stream_keys
+
+    train, keys = assemble(static, dataset), stream_keys(0, "tune", 0)
+    scalars = {key: np.float32(value) for key, value in hyper.items()}
+    data = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), dataset.train
+    )
+    state = jax.eval_shape(train.init, keys, scalars, data)
+    traced = jax.make_jaxpr(train.chunk)(state, keys, scalars, data, np.int32(1))
+    held = sum(_size(leaf) for leaf in jax.tree.leaves(state))
+    return 2 * held + _intermediate(traced.jaxpr)
+
+
+def _intermediate(jaxpr: Any) -> int:
+    """Bytes of everything that the equations of a jaxpr, inner ones included, put out."""
+    total = 0
+    for equation in jaxpr.eqns:
+        total += sum(_size(out.aval) for out in equation.outvars)
+        for value in equation.params.values():
+            for inner in value if isinstance(value, (tuple, list)) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    total += _intermediate(inner)
+    return total
+
+
+def _size(array: Any) -> int:
+    itemsize = getattr(getattr(array, "dtype", None), "itemsize", 8)
+    return getattr(array, "size", 1) * itemsize
+
+
+def main() -> None:
+    """Reads requests from standard input, and writes their bytes as JSON."""
+    import pickle
+
+    print(json.dumps([_bytes_of(*request) for request in pickle.loads(sys.stdin.buffer.read())]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Many runs at once: a run's pure functions over lanes, on one device or several.
+
+A lane is a run with keys, numbers and state of its own; all share the data. Lanes do not depend on
+each other: each has its own stop, and one that has reached it, or has diverged, is frozen while the
+others go on. That falls out of `vmap` of a `while_loop`, whose carry is selected lane by lane.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from funcdl.train.window import Window
+from funcdl.types import Train
+
+AXIS = "lanes"
+
+
+def over_lanes(train: Train, mesh: Mesh | None = None, *, streamed: bool = False) -> Train:
+    """The run's functions with a leading axis of lanes on everything but the data.
+
+    Args:
+        train: one run.
+        mesh: devices to share the lanes out to, along an axis called `lanes`; the number of lanes
+            must be a multiple of its length. Each device loops on its own, without communication. XLA
+            compiles for several devices what it compiles for one, but may fuse it otherwise: between
+            numbers of devices, as between kinds of machine, last digits may differ.
+        streamed: whether `chunk` is called with a `Window` whose rows have an axis of lanes, too,
+            since each lane has an order of its own.
+
+    Returns:
+        `init(keys, hyper, data)`, `chunk(state, keys, hyper, data, stop)` with `stop` [lanes], and
+        `evaluate(state, hyper, split)`, whose values are [lanes, n].
+    """
+    init = jax.vmap(train.init, (0, 0, None))
+    if mesh is not None and mesh.devices.flat[0].platform == "cpu":
+        # XLA:CPU waits for ever on the QR decompositions of several lanes on several devices.
+        init = _one_by_one(train.init)
+    chunk = jax.vmap(train.chunk, (0, 0, 0, Window._make([None, 0]) if streamed else None, 0))
+    evaluate = jax.vmap(train.evaluate, (0, 0, None))
+    if mesh is None:
+        return Train(init, chunk, evaluate)
+    lane, same = PartitionSpec(AXIS), PartitionSpec()
+
+    def shared_out(function: Any, specs: tuple[Any, ...]) -> Any:
+        return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lane, check_vma=False)
+
+    return Train(
+        shared_out(init, (lane, lane, same)),
+        shared_out(
+            chunk, (lane, lane, lane, Window._make([same, lane]) if streamed else same, lane)
+        ),
+        shared_out(evaluate, (lane, lane, same)),
+    )
+
+
+def _one_by_one(init: Any) -> Any:
+    def over(keys: Any, hyper: Any, data: Any) -> Any:
+        return jax.lax.map(lambda lane: init(*lane, data), (keys, hyper))
+
+    return over
+
+
+def lane_mesh(devices: list[Any]) -> Mesh | None:
+    """All these devices in a row; None for a single one, which needs no mesh."""
+    return Mesh(np.asarray(devices), (AXIS,)) if len(devices) > 1 else None
+
+
+def placed(tree: Any, mesh: Mesh | None, *, lanes: bool) -> Any:
+    """Puts arrays on the mesh: shared out by lane, or a copy on every device."""
+    if mesh is None:
+        return jax.device_put(tree)
+    spec = PartitionSpec(AXIS) if lanes else PartitionSpec()
+    return jax.device_put(tree, NamedSharding(mesh, spec))

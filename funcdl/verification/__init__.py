@@ -1,0 +1,1 @@
+"""Doing runs again, from a study's own record, and comparing bits."""
