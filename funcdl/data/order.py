@@ -114,9 +114,11 @@ def shuffled(positions: Array, round_keys: Array, n: int) -> Array:
         while (values >= n).any():
             values = np.where(values < n, values, _feistel(values, round_keys, a, b))
         return values
+    if a * b == n and jax.default_backend() != "cpu":
+        return values  # a loop makes an accelerator wait for the host
     # Cycle-walking: a point beyond n goes round again. The bijection's cycles are finite and each
-    # such point came from one below n, so every walk ends below n. The loop is there even when no
-    # point can be beyond n: without it XLA:CPU computes the network anew for every pixel that is
+    # such point came from one below n, so every walk ends below n. On a CPU the loop is there even when
+    # no point can be beyond n: without it XLA:CPU computes the network anew for every pixel that is
     # gathered, which makes a step of a CNN twice as slow.
     return jax.lax.while_loop(
         lambda values: jnp.any(values >= n),

@@ -150,6 +150,8 @@ def _all_finite(tree: Any) -> Array:
     def one_by_one() -> Array:
         return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]))
 
+    if jax.default_backend() != "cpu":  # a branch makes an accelerator wait for the host
+        return one_by_one()
     # A finite sum has finite terms, and costs half of looking at each; only a sum that is not (of
     # finite terms it may overflow) needs the look.
     total = jnp.sum(jnp.stack([jnp.sum(x).astype(jnp.float32) for x in leaves]))
