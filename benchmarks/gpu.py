@@ -92,8 +92,8 @@ def flops_per_step() -> float:
 
 def by_pytorch(graphed: bool) -> float:
     """Steps per second of the same network and optimizer in PyTorch on the GPU."""
-    import torch
-    from torch import nn
+    import torch  # pyright: ignore[reportMissingImports]
+    from torch import nn  # pyright: ignore[reportMissingImports]
 
     _, dataset = trial_of()
     device = torch.device("cuda")
@@ -161,7 +161,7 @@ def main() -> None:
             )
             print(f"{flops / 1e12:.2f} TFLOP/s by XLA's count: {share}")
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
 
         assert torch.cuda.is_available()
     except (ImportError, AssertionError):

@@ -132,7 +132,9 @@ def run(
             except OutOfMemory as error:
                 fewer = narrower(plan.widths, plan.trials, error.program)
                 plan = make_plan(study, expansion, backend(), fewer)
+                question = question._replace(notes=expansion.notes + lanes_note(study, plan))
                 log_event(folder, "fewer lanes", reason=str(error), widths=dict(plan.widths))
+                print(f"{error}; going on with half as many lanes", file=sys.stderr)
             finally:
                 ledger.settle(supervisor.labels())
         checkpoint.clear(folder / "checkpoints")
@@ -189,8 +191,19 @@ def make_question(study: Study, expansion: Expansion, plan: Plan, command: str) 
         stopping="; ".join(in_words(study, plan.contests)),
         repeats=study.repeat.count,
         vary=tuple(study.repeat.vary),
-        notes=expansion.notes,
+        notes=expansion.notes + lanes_note(study, plan),
     )
+
+
+def lanes_note(study: Study, plan: Plan) -> tuple[str, ...]:
+    """What a reader should know of the lanes that runs shared."""
+    if plan.mode != "vmap":
+        return ()
+    widths = sorted(set(plan.widths.values()))
+    lanes = " or ".join(map(str, widths))
+    less = ", fewer than asked, for the device's memory did not suffice"
+    short = less if study.width and widths[0] < study.width else ""
+    return (f"Runs shared programs in {lanes} lanes per device (mode vmap){short}.",)
 
 
 def _facts(study: Study, plan: Plan) -> dict[str, Any]:

@@ -164,7 +164,9 @@ print(worst)
 """
 
 
-@pytest.mark.parametrize("family", ["mlp", "cnn", "transformer"])
+@pytest.mark.parametrize(
+    "family", ["mlp", "cnn", pytest.param("transformer", marks=pytest.mark.slow)]
+)
 def test_lanes_and_runs_alone_agree_in_float64(family: str):
     static, hyper = cut(
         {

@@ -43,6 +43,10 @@ def study(tmp_path: Path, times: int, error: str = "", **mode) -> fd.Study:
     )
 
 
+def page_of(results: fd.Results) -> str:
+    return (results.folder / "report" / "index.html").read_text()
+
+
 def run(one: fd.Study, out: Path) -> fd.Results:
     return fd.run(one, out=out, workers=1, observe=lambda status: None)
 
@@ -51,8 +55,8 @@ def run(one: fd.Study, out: Path) -> fd.Results:
     "error", ["RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.", "real"]
 )
 def test_lanes_become_fewer_until_they_fit(tmp_path: Path, error: str):
-    """And the results are those of a study that asked for so few."""
-    one = study(tmp_path, 2, error, mode="vmap", width=8)
+    """Each number of lanes is tried twice; and the results are those of a study that asked for few."""
+    one = study(tmp_path, 4, error, mode="vmap", width=8)
     results = run(one, tmp_path / "out")
     assert (results.runs["status"] == "ok").all()
     events = (tmp_path / "out" / "events.jsonl").read_text()
@@ -60,7 +64,8 @@ def test_lanes_become_fewer_until_they_fit(tmp_path: Path, error: str):
     assert "RESOURCE_EXHAUSTED" in events
     record = json.loads((tmp_path / "out" / "plan.json").read_text())
     assert list(record["lanes"]["widths"].values()) == [2]
-    asked = run(study(tmp_path, 2, mode="vmap", width=2), tmp_path / "asked")
+    assert "2 lanes per device (mode vmap), fewer than asked" in page_of(results)
+    asked = run(study(tmp_path, 4, mode="vmap", width=2), tmp_path / "asked")
     assert bits(results.runs).equals(bits(asked.runs))
     # The folder remembers: the same command again has nothing to do.
     before = results.runs

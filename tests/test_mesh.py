@@ -70,6 +70,7 @@ def test_in_float32_a_mesh_repeats_itself_and_stays_close_to_one_device():
     assert many["final"]["test/loss"] == pytest.approx(one["final"]["test/loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_every_device_holds_its_part():
     found = on_eight("shards", "memory", XLA_FLAGS=QUICK)
     large = {path: held for path, held in found["shards"].items() if held[0] >= 4 * SMALL}

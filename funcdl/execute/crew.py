@@ -15,8 +15,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from funcdl.execute.machine import worker_environment
-from funcdl.execute.messages import STOP, Ahead, Data, Job, Work, send
+from funcdl.execute.messages import AHEAD, DATA, STOP, WORK, Ahead, Data, Job, Work, send
+from funcdl.execute.worker_environment import worker_environment
 from funcdl.types import Dataset
 
 _numbers = itertools.count(1)
@@ -56,19 +56,19 @@ class Member:
         """Sends runs to do together, and their data before the first that need them."""
         self.jobs = {job.id: job for job in jobs}
         self.heard = time.monotonic()
-        self._send(Work(jobs), dataset)
+        self._send(Work(jobs), WORK, dataset)
 
     def look_ahead(self, job: Job, dataset: Dataset) -> None:
         """Lets the worker compile the job's program while it does other things."""
         self.ahead.add(job.program)
-        self._send(Ahead(job), dataset)
+        self._send(Ahead(job), AHEAD, dataset)
 
-    def _send(self, message: Work | Ahead, dataset: Dataset) -> None:
+    def _send(self, message: Work | Ahead, kind: bytes, dataset: Dataset) -> None:
         with contextlib.suppress(OSError):  # a worker that has just died is found by its silence
             if dataset.digest not in self._known:
-                send(self.connection, Data(dataset))
+                send(self.connection, Data(dataset), DATA)
                 self._known.add(dataset.digest)
-            send(self.connection, message)
+            send(self.connection, message, kind)
 
     @property
     def program(self) -> str | None:

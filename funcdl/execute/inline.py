@@ -7,15 +7,17 @@ SIGTERM save and stop as ever, since a run is cut about once a second.
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from funcdl.execute.machine import worker_count, worker_environment
+from funcdl.execute.machine import may_have_accelerator, worker_count
 from funcdl.execute.messages import Data, Hello, Job, Work
 from funcdl.execute.settings import accelerator_held, as_in_a_worker
 from funcdl.execute.worker import Worker
+from funcdl.execute.worker_environment import worker_environment
 from funcdl.types import Dataset
 
 
@@ -130,6 +132,8 @@ class Inline:
     def close(self) -> None:
         """Gives JAX its own settings back."""
         self.members.clear()
+        self._trouble = None
+        gc.collect()  # what a failed run left on the device must not make the next one fail
         self._settings.close()
 
     def _hello(self) -> Hello:
@@ -147,8 +151,9 @@ def crew_size(asked: int | None, threads: int) -> int:
     """How many workers a study gets: as many as asked for, else as the machine can feed.
 
     None at all where this process holds an accelerator already, as a notebook's kernel may: nobody
-    else can have a TPU, and on a GPU little memory is left.
+    else can have a TPU, and on a GPU little memory is left. At most one where there may be one: it
+    drives all chips, and takes most of their memory.
     """
     if asked is not None:
-        return asked
+        return min(asked, 1) if may_have_accelerator() else asked
     return 0 if accelerator_held() else worker_count(threads)

@@ -35,6 +35,7 @@ class Lane:
         self.step = int(saved.state.step) if saved else 0
         self.diverged = int(saved.state.diverged_at) if saved else -1
         self.measured = Measured(job, saved.progress if saved else None)
+        self.stored = False  # as it was at its end
 
     @property
     def going(self) -> bool:
@@ -97,9 +98,14 @@ def run_lanes(
         ]
         if here:
             state = _look(lanes, here, program, state, hyper, dataset, watch)
-        over = [lanes[i].job for i in here if not lanes[i].going]
-        keep = any(worth_keeping(job, began, saved.get(job.id)) for job in over)
-        watch.beat(lambda state=state: _saves(lanes, state), keep, sum(done))
+        each_took = (time.perf_counter() - began) / len(lanes)
+        over = [lanes[i] for i in here if lanes[i].step == lanes[i].job.end and not lanes[i].going]
+        kept = [
+            lane
+            for lane in over
+            if lane.diverged < 0 and worth_keeping(lane.job, each_took, saved.get(lane.job.id))
+        ]
+        watch.beat(lambda state=state: _saves(lanes, state), bool(kept), sum(done))
     seconds = (time.perf_counter() - began) / len(lanes)
     ended = jax.tree.map(np.asarray, state.variables)
     return [
@@ -146,11 +152,14 @@ def _look(
 
 
 def _saves(lanes: Sequence[Lane], state: State) -> list[tuple[Job, Saved]]:
-    """Every lane's run as it is now, each to be saved as if it ran alone."""
+    """The lanes' runs as they are now, each to be saved as if it ran alone; one that has ended, once."""
     host = jax.tree.map(_on_host, state)
-    return [
-        (lane.job, Saved(_lane(host, i), lane.measured.progress())) for i, lane in enumerate(lanes)
-    ]
+    saves = []
+    for i, lane in enumerate(lanes):
+        if not lane.stored:
+            saves.append((lane.job, Saved(_lane(host, i), lane.measured.progress())))
+            lane.stored = not lane.going
+    return saves
 
 
 def _with_saved(state: State, jobs: Sequence[Job], saved: Mapping[str, Saved], mesh: Any) -> State:

@@ -14,6 +14,7 @@ from funcdl.train.assemble import Static
 from funcdl.types import Curve, Dataset
 
 STOP = b"stop"  # to a worker, as it stands: save the run you are at, and end
+DATA, AHEAD, WORK = b"D", b"A", b"W"  # to a worker: the kinds of what follows
 
 
 class Data(NamedTuple):
@@ -138,8 +139,13 @@ class CannotBeSent(FuncdlError):
     """A message holds something that cannot travel to another process."""
 
 
-def send(connection: Connection, message: Any) -> None:
+def send(connection: Connection, message: Any, kind: bytes = b"") -> None:
     """Sends a message; functions made in a script or a notebook travel by value.
+
+    Args:
+        connection: where to.
+        message: what.
+        kind: put before it for the worker, who can then tell what it is that it cannot read.
 
     Raises:
         CannotBeSent: if the message holds what cannot be pickled.
@@ -153,7 +159,7 @@ def send(connection: Connection, message: Any) -> None:
             f"cannot be sent to a worker: {error}; make such objects inside the function that uses "
             "them"
         ) from error
-    connection.send_bytes(content)
+    connection.send_bytes(kind + content)
 
 
 def failed(run: str, reason: str) -> Result:

@@ -23,10 +23,13 @@ class Queue:
         self._waiting: dict[str, deque[Job]] = {}
         self._holders: dict[str, set[Hashable]] = {}
         self._compiled: set[str] = set()
+        self._alone: set[str] = set()
         self._seconds: dict[str, tuple[float, int]] = {}
 
-    def put(self, job: Job, *, first: bool = False) -> None:
-        """Adds a job; one that is tried again goes `first`."""
+    def put(self, job: Job, *, first: bool = False, alone: bool = False) -> None:
+        """Adds a job; one that is tried again goes `first`, and `alone`, without others in its lanes."""
+        if alone:
+            self._alone.add(job.id)
         line = self._waiting.setdefault(job.program, deque())
         line.appendleft(job) if first else line.append(job)
 
@@ -41,12 +44,14 @@ class Queue:
         self._holders.setdefault(program, set()).add(worker)
         line = self._waiting[program]
         first = line[0]
-        lanes = first.mode.width * devices if first.mode.name == "vmap" else 1
+        together = first.mode.name == "vmap" and first.id not in self._alone
+        lanes = first.mode.width * devices if together else 1
         taken: list[Job] = []
         passed: list[Job] = []
         while line and len(taken) < lanes:
             job = line.popleft()
-            (taken if job.data == first.data else passed).append(job)
+            fits = job.data == first.data and (job is first or job.id not in self._alone)
+            (taken if fits else passed).append(job)
         line.extendleft(reversed(passed))
         if not line:
             del self._waiting[program]

@@ -95,15 +95,19 @@ def run_job(
             if not measured.look(step, loss, evaluate):
                 diverged = step
                 state = state._replace(diverged_at=np.int32(step))
-        keep = step == job.end and diverged < 0 and worth_keeping(job, began, saved)
+        keep = (
+            step == job.end
+            and diverged < 0
+            and worth_keeping(job, time.perf_counter() - began, saved)
+        )
         watch.beat(lambda now=state: [(job, Saved(now, measured.progress()))], keep, done)
     seconds = time.perf_counter() - began
     return measured.result(step, diverged, digest(state.variables), program.parameters, seconds)
 
 
-def worth_keeping(job: Job, began: float, saved: Saved | None) -> bool:
-    """Whether a run's last state, now reached, is left for the run to the next rung."""
-    return job.keep and (saved is not None or time.perf_counter() - began >= KEEP_SECONDS)
+def worth_keeping(job: Job, seconds: float, saved: Saved | None) -> bool:
+    """Whether a run's last state, reached in so many seconds, is left for the run to the next rung."""
+    return job.keep and (saved is not None or seconds >= KEEP_SECONDS)
 
 
 def next_look(job: Job, step: int) -> int:

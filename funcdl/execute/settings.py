@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from funcdl.errors import FuncdlError
-from funcdl.execute.machine import schedulable_cores, worker_environment
+from funcdl.execute.worker_environment import schedulable_cores, worker_environment
 
 # JAX's settings that change numbers, or what a program may do, with the values that a process has
 # which was told nothing. One that a version of JAX does not know is passed over.

@@ -97,6 +97,16 @@ class Shelf:
         with self._lock:
             self._programs.pop(self._name(job), None)
 
+    def clear(self) -> None:
+        """Gives up all that lies on the device: programs and placed data, not the data on the host."""
+        with self._lock:
+            waiting = list(self._programs.values())
+            self._programs.clear()
+        for program in waiting:
+            program.exception()  # waits for those that are being compiled
+        with self._lock:
+            self._placed.clear()
+
     def _compile(self, job: Job, into: Future[Any], tell: Tell) -> None:
         from funcdl.execute.programs import compile_program
 
@@ -113,9 +123,10 @@ class Shelf:
 
     def _name(self, job: Job) -> str:
         """The same program is another one where its data come from the host."""
-        from funcdl.execute.feed import Hosted
+        from funcdl.execute.feed import stays
 
-        return job.program + (" from host" if isinstance(self.on_device(job), Hosted) else "")
+        hosted = stays(self.datasets[job.data].train, job.stream)
+        return job.program + (" from host" if hosted else "")
 
     def _put_away(self) -> None:
         with self._lock:

@@ -73,6 +73,7 @@ class Supervisor:
         self._attempts: dict[str, int] = {}
         self._environment_of: dict[int, str] = {}
         self._false_starts = 0
+        self._exhausted: OutOfMemory | None = None
         self.tally = Tally(sum(map(most, plan.contests)), len(plan.programs))
 
     def prepare(self) -> int:
@@ -125,6 +126,8 @@ class Supervisor:
         """What is done several times a second."""
         for member, message in heard:
             self._take(crew, member, message)
+        if self._exhausted is not None:
+            raise self._exhausted
         self._watch(crew)
         self._commit(at_once=False)
         self.observe(self.status(crew))
@@ -183,9 +186,9 @@ class Supervisor:
                 jobs = self.queue.take(member.number, member.devices)
                 if jobs:
                     self._give(member, jobs)
-            if member.looks_ahead and len(member.ahead - member.programs) < AHEAD:
-                job = self.queue.first_beyond(member.programs | member.ahead)
-                if job is not None and job.baseline is None:
+            if member.ready and member.looks_ahead and len(member.ahead - member.programs) < AHEAD:
+                job = self.queue.first_beyond({NO_PROGRAM, *member.programs, *member.ahead})
+                if job is not None:
                     self._look_ahead(member, job)
 
     def _look_ahead(self, member: Member | Here, job: Job) -> None:
@@ -223,8 +226,8 @@ class Supervisor:
                         result = message._replace(id=name)
                         job = member.jobs.pop(name)
                         self._finish(job, result, self._environment_of[member.number])
-            case Exhausted():
-                raise OutOfMemory(message.program, message.reason)
+            case Exhausted():  # raised when everything else that was heard is taken
+                self._exhausted = OutOfMemory(message.program, message.reason)
             case Beat():
                 self.tally.worked(message.steps)
             case None:
@@ -258,7 +261,8 @@ class Supervisor:
         for job in member.jobs.values():
             self._attempts[job.id] = self._attempts.get(job.id, 0) + 1
             if self._attempts[job.id] < ATTEMPTS:
-                self.queue.put(job, first=True)
+                # Alone, should it have been one of its neighbours in the lanes that did it.
+                self.queue.put(job, first=True, alone=True)
             else:
                 reason = f"its worker was lost {ATTEMPTS} times, at last by {how}"
                 self._finish(job, failed(job.id, reason), self._environment_of[member.number])

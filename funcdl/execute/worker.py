@@ -5,6 +5,7 @@ It ends when the pipe closes, whatever it is doing: a supervisor that died leave
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import queue
@@ -21,8 +22,9 @@ from typing import Any
 from funcdl.execute.device import NO_DEVICE
 from funcdl.execute.interrupt import SIGNALS
 from funcdl.execute.messages import (
+    DATA,
     STOP,
-    Ahead,
+    WORK,
     Data,
     Exhausted,
     Hello,
@@ -61,6 +63,7 @@ class Worker:
         self.shelf = Shelf()
         self.stopping = False
         self.training = False  # only then is there a state worth saving
+        self.trouble = ""  # with data that could not be read
 
     def take(self, message: Data) -> None:
         """Keeps a data set."""
@@ -72,16 +75,26 @@ class Worker:
         What the user's own functions raise ends these runs and no others: they are "failed".
         """
         first = work.jobs[0]
+        if first.data not in self.shelf.datasets:
+            return [failed(job.id, self.trouble) for job in work.jobs]
         try:
             if first.baseline is not None:
                 return [self._baseline(job) for job in work.jobs]
+            try:
+                return self._train(work.jobs, tell)
+            except Exception as error:
+                if not is_exhausted(error):
+                    raise
+            # Other programs and data may have filled the device: what fits must not depend on them.
+            self.shelf.clear()
+            gc.collect()
             return self._train(work.jobs, tell)
         except Exception as error:
             if not is_exhausted(error):
                 return [failed(job.id, _reason(error)) for job in work.jobs]
             reason = str(error).splitlines()[0]
+            self.shelf.clear()
             if first.mode.name == "vmap" and first.mode.width > 1:
-                self.shelf.drop(first)
                 tell(Exhausted(first.program, reason))
                 return []
             return [failed(job.id, f"{reason}; {LESS_MEMORY}") for job in work.jobs]
@@ -110,8 +123,6 @@ class Worker:
             ]
         except Stopped:
             return []
-        finally:
-            self.training = False
 
     def _saved(self, job: Job, program: Any, tell: Tell) -> Any:
         """Where an earlier process left the run off, or else where the run to the rung before ended."""
@@ -148,6 +159,19 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
 
 
+def _prepare(worker: Worker, kind: bytes, content: bytes, tell: Tell) -> None:
+    """Takes data, or compiles ahead; what goes wrong shows when it is needed."""
+    try:
+        message = pickle.loads(content)
+        if kind == DATA:
+            worker.take(message)
+        else:
+            worker.shelf.ahead(message.job, tell)
+    except Exception as error:
+        worker.trouble = f"cannot be read by a worker: {_reason(error)}"
+        tell(Note("not made ready", {"reason": worker.trouble}))
+
+
 def main() -> None:
     """`python -m funcdl.execute.worker DESCRIPTOR CHECKPOINTS SECONDS`: for the supervisor's use."""
     for signum in SIGNALS:  # they go to the whole process group, but are the supervisor's to handle
@@ -155,7 +179,8 @@ def main() -> None:
     connection = Connection(int(sys.argv[1]))
     checkpoints = Path(sys.argv[2]) if sys.argv[2] else None
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    worker: Worker | None = None
+    begun: list[Worker] = []  # the worker, once it is there
+    ready = threading.Event()
 
     def listen() -> None:
         while True:
@@ -164,10 +189,22 @@ def main() -> None:
             except (EOFError, OSError):
                 os._exit(0)
             if content == STOP:
-                if worker is None or not worker.training:
+                if not begun or not begun[0].training:
                     os._exit(0)
-                worker.stopping = True
-            inbox.put(content)
+                begun[0].stopping = True
+                inbox.put(STOP)
+            elif content[:1] == WORK:
+                inbox.put(content[1:])
+            else:
+                # Beside the runs, so that programs are compiled while others train.
+                ready.wait()
+                _prepare(begun[0], content[:1], content[1:], tell)
+
+    speaking = threading.Lock()  # programs are also compiled in other threads
+
+    def tell(message: Any) -> None:
+        with speaking:
+            send(connection, message)
 
     threading.Thread(target=listen, daemon=True).start()
     from funcdl.execute.environment import environment
@@ -180,29 +217,21 @@ def main() -> None:
     except (RuntimeError, AssertionError, ImportError) as error:  # how JAX says "no such device"
         print(f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": "), flush=True)
         os._exit(NO_DEVICE)
-    speaking = threading.Lock()  # programs are also compiled in other threads
-
-    def tell(message: Any) -> None:
-        with speaking:
-            send(connection, message)
-
-    tell(hello)
+    begun.append(worker)
+    ready.set()
+    tell(hello)  # whoever hears it may send data and work
     while not worker.stopping:
         content = inbox.get()
         if content == STOP:
             break
         try:
-            message = pickle.loads(content)
+            work = pickle.loads(content)
         except Exception as error:  # a function of a module that only the supervisor can import
             tell(failed("", f"cannot be read by a worker: {_reason(error)}"))
             continue
-        if isinstance(message, Data):
-            worker.take(message)
-        elif isinstance(message, Ahead):
-            worker.shelf.ahead(message.job, tell)
-        else:
-            for result in worker.run(message, tell):
-                tell(result)
+        for result in worker.run(work, tell):
+            tell(result)
+        worker.training = False  # only now: a stop must not lose results
     connection.close()
     os._exit(0)  # nothing is left to say, and XLA's threads need not be waited for
 

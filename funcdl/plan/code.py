@@ -14,9 +14,13 @@ FILES = (
     "plan/recipe.py",
     "execute/baseline.py",
     "execute/feed.py",
-    "execute/machine.py",
+    "execute/jobs.py",
+    "execute/lanes.py",
+    "execute/messages.py",
     "execute/programs.py",
     "execute/runner.py",
+    "execute/settings.py",
+    "execute/worker_environment.py",
 )
 
 

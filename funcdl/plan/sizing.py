@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -17,10 +18,10 @@ from funcdl.errors import FuncdlError
 from funcdl.train.assemble import Static
 from funcdl.types import Dataset, Split
 
-Request = tuple[Static, Mapping[str, float], Dataset]  # the data set without its rows
+Request = tuple[Static, Mapping[str, float], Dataset]
 
 
-def lane_bytes(requests: list[tuple[Static, Mapping[str, float], Dataset]]) -> list[int]:
+def lane_bytes(requests: list[Request]) -> list[int | None]:
     """The memory of one lane for each program.
 
     Args:
@@ -28,28 +29,34 @@ def lane_bytes(requests: list[tuple[Static, Mapping[str, float], Dataset]]) -> l
 
     Returns:
         Bytes of the run's state, twice (the old and the new one), and of all intermediate values of
-        one step; XLA shares memory between those, so it takes less.
+        one step; XLA shares memory between those, so it takes less. None for a program that cannot be
+        traced: its runs will say why.
 
     Raises:
-        FuncdlError: if a model cannot be traced.
+        FuncdlError: if the process that traces cannot be had.
     """
-    import cloudpickle
-
-    asked = [(static, dict(hyper), _hollow(data), _rows(data)) for static, hyper, data in requests]
-    env = os.environ | {
+    asked = [_pickled((s, dict(h), _hollow(data), _rows(data))) for s, h, data in requests]
+    # None of JAX's settings: the same study gets the same widths from every shell.
+    env = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
     }
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "funcdl.plan.sizing"],
-        input=cloudpickle.dumps(asked),
-        capture_output=True,
-        env=env,
-    )
+    command = [sys.executable, "-P", "-m", "funcdl.plan.sizing"]
+    done = subprocess.run(command, input=pickle.dumps(asked), capture_output=True, env=env)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise FuncdlError(f"a model cannot be traced: {said[-1] if said else done.returncode}")
+        raise FuncdlError(f"models cannot be sized: {said[-1] if said else done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _pickled(request: Any) -> bytes | None:
+    """None for what cannot travel, such as a closure over a lock."""
+    import cloudpickle
+
+    try:
+        return cloudpickle.dumps(request)
+    except Exception:
+        return None
 
 
 def _rows(dataset: Dataset) -> int:
@@ -106,11 +113,18 @@ def _size(array: Any) -> int:
     return getattr(array, "size", 1) * itemsize
 
 
+def _answer(request: bytes | None) -> int | None:
+    """The bytes that a request asks for; None if whoever wrote the model made a mistake in it."""
+    try:
+        return None if request is None else _bytes_of(*pickle.loads(request))
+    except Exception:
+        return None
+
+
 def main() -> None:
     """Reads requests from standard input, and writes their bytes as JSON."""
-    import pickle
-
-    print(json.dumps([_bytes_of(*request) for request in pickle.loads(sys.stdin.buffer.read())]))
+    answers = [_answer(request) for request in pickle.loads(sys.stdin.buffer.read())]
+    print(json.dumps(answers))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def make_plan(
 def _in_mode(study: Study, trial: Trial, name: str, widths: Mapping[str, int]) -> Trial:
     """The trial with its mode, which is a part of its program."""
     if trial.static is None:
-        return trial
+        return trial._replace(mode=Mode(threads=study.threads))
     width = widths[trial.program] if name == "vmap" else 1
     mesh = study.mesh.model_dump() if study.mesh else {}
     mode = Mode(name, width, study.threads, mesh)

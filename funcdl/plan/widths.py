@@ -37,7 +37,8 @@ def widths_of(
         if not widths[p] and t.static is not None
     ]
     sizes = lane_bytes([request for _, request in asked]) if asked else []
-    widths |= {p: chosen_width(size) for (p, _), size in zip(asked, sizes, strict=True)}
+    # A program that cannot be traced gets the widest: its runs fail, and say why, all the same.
+    widths |= {p: chosen_width(size or 0) for (p, _), size in zip(asked, sizes, strict=True)}
     return {p: w for p, w in widths.items() if w}
 
 
