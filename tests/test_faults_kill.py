@@ -16,7 +16,7 @@ name: struck
 task: classification
 data: digits
 train: {steps: 1500, batch_size: 32, eval_every: 500}
-model: {name: mlp, hidden: [32], dropout: 0.1}
+model: {name: mlp, hidden: [256, 256], dropout: 0.1}
 compare:
   optimizer: [{name: sgd, learning_rate: 0.1}, {name: adam, learning_rate: 0.01}]
 repeat: 2
