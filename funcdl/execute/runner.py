@@ -35,10 +35,12 @@ class Watch(NamedTuple):
         `(job, Saved)`, to be saved at leisure or, if `now`, at once; `steps` have been done since
         the last call. It may raise `Stopped`.
     pulse: called for every batch that is evaluated.
+    over: called when the runs have ended or were left off.
     """
 
     beat: Callable[[Callable[[], list[tuple[Job, Saved]]], bool, int], None] = lambda *_: None
     pulse: Callable[[], None] = lambda: None
+    over: Callable[[], None] = lambda: None
 
 
 class Stopped(Exception):

@@ -54,4 +54,7 @@ def watch(
         if stopping():
             raise Stopped
 
-    return Watch(beat, pulse)
+    def over() -> None:
+        tell(Beat(untold))  # most runs are shorter than a heartbeat
+
+    return Watch(beat, pulse, over)

@@ -123,6 +123,8 @@ class Worker:
             ]
         except Stopped:
             return []
+        finally:
+            watch.over()
 
     def _saved(self, job: Job, program: Any, tell: Tell) -> Any:
         """Where an earlier process left the run off, or else where the run to the rung before ended."""
