@@ -95,6 +95,8 @@ def test_lanes_may_have_runs_of_different_lengths():
     cut_short = run_lanes(mixed, program, DATA, TRAIN, saved={})
     assert [r.steps for r in cut_short] == [6, 3, 6]
     assert [cut_short[i].digest for i in (0, 2)] == [whole[i].digest for i in (0, 2)]
+    (alone,) = run_lanes(mixed[1:2], program, DATA, TRAIN, saved={})
+    assert alone.digest == cut_short[1].digest != whole[1].digest, "a lane at its end is frozen"
     before, after = (r[1].curves["validation/loss"].values for r in (cut_short, whole))
     np.testing.assert_array_equal(before, after[:1])
 
