@@ -139,7 +139,7 @@ def run(
                 ledger.settle(supervisor.labels())
         checkpoint.clear(folder / "checkpoints")
         results = load(folder)
-        write(folder, results.question, results.runs, results.metrics)
+        write(folder, results.material)
         write_manifest(folder, FILES)
         return load(folder)
 
@@ -163,7 +163,7 @@ def report(folder: str | os.PathLike[str]) -> Results:
         # While the study runs nobody vouches for the folder's state, and its end makes the report.
         with contextlib.suppress(BusyError):
             stack.enter_context(owned(results.folder))
-        write(results.folder, results.question, results.runs, results.metrics)
+        write(results.folder, results.material)
         renew_report(results.folder, FILES)
     return results
 

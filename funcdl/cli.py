@@ -191,7 +191,7 @@ def _show(results: Any) -> None:
     from funcdl.report.answer import answer
 
     with reader_may_leave():
-        show(results.question, answer(results.question, results.runs))
+        show(results.question, answer(results.material))
         print(f"\nReport: {results.folder / 'report' / 'index.html'}")
 
 

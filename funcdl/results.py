@@ -15,6 +15,7 @@ import pyarrow as pa
 from funcdl.errors import DamageWarning
 from funcdl.record import read_record
 from funcdl.report.comparisons import comparisons
+from funcdl.report.material import Material
 from funcdl.report.question import Question
 from funcdl.report.table import table
 from funcdl.store.folder import Folder
@@ -58,12 +59,17 @@ class Results:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per method: `method`, `n`, `mean`, `low`, `high` and what else `table.csv` has."""
-        return table(self.question, self.runs)
+        return table(self.material)
 
     @cached_property
     def comparisons(self) -> pd.DataFrame:
         """One row per contrast: `a`, `b`, `n`, `difference`, `low`, `high`, `p`, `p_holm`, ..."""
-        return comparisons(self.question, self.runs)
+        return comparisons(self.material)
+
+    @property
+    def material(self) -> Material:
+        """What the report is made from."""
+        return Material(self.question, self.runs, self.metrics, self.examples)
 
     def examples(self, metric: str) -> dict[str, np.ndarray]:
         """The metric of each example of the test split: run id -> [n] float32; measured runs only."""

@@ -246,8 +246,9 @@ def change_of(event: str, arguments: tuple, folder: Path) -> str:
 def ready(study: Path) -> None:
     """Makes the program light: the stand-in for workers, the plan made once, no statistics."""
     supervisor.Crew = Crew  # type: ignore[misc, assignment]
-    report.answer = lambda question, runs: SimpleNamespace(table=runs, comparisons=runs)
-    report.page = lambda question, found, runs, metrics: runs.to_html()
+    report.answer = lambda material: SimpleNamespace(table=material.runs, comparisons=material.runs)
+    report.page = lambda material, found, parts: material.runs.to_html()
+    report.sections = lambda material, found: ()
     ledger.COMMIT_SECONDS, ledger.MANY_PARTS = 0.0, 3
     plan = api.make_plan
     api.make_plan = functools.cache(lambda *arguments: plan(*load(study), *arguments[2:3]))

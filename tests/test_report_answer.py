@@ -17,6 +17,7 @@ from scipy import stats as scipy_stats
 
 from funcdl.report.answer import answer
 from funcdl.report.csvfile import csv
+from funcdl.report.material import Material
 from tests.report_frames import KEY, quickstart
 
 METRIC = "test/accuracy"
@@ -42,7 +43,7 @@ def pair(frame, a, b):
 
 def test_table_against_pandas_and_scipy():
     question, runs, _ = quickstart()
-    table = answer(question, runs).table
+    table = answer(Material(question, runs)).table
     measured = runs[runs["phase"] == "measure"].groupby("method")[METRIC]
     assert list(table["method"]) == question.labels("")
     for name, values in measured:
@@ -57,7 +58,7 @@ def test_table_against_pandas_and_scipy():
 
 def test_table_shows_the_selected_trial():
     question, runs, _ = quickstart()
-    table = answer(question, runs).table
+    table = answer(Material(question, runs)).table
     tuning = runs[(runs["phase"] == "tune") & (runs["status"] == "ok")]
     best = tuning.loc[tuning.groupby("method")["validation/accuracy"].idxmax()]
     for _, trial in best.iterrows():
@@ -70,7 +71,7 @@ def test_table_shows_the_selected_trial():
 
 def test_comparisons_against_scipy():
     question, runs, _ = quickstart()
-    found = answer(question, runs).comparisons
+    found = answer(Material(question, runs)).comparisons
     wide = runs[runs["phase"] == "measure"].pivot(index="repeat", columns="method", values=METRIC)
     expected = [scipy_stats.ttest_rel(wide[a], wide[b]) for _, a, b in question.contrasts]
     p = np.array([one.pvalue for one in expected])
@@ -85,7 +86,7 @@ def test_comparisons_against_scipy():
     assert list(found["verdict"]) == list(words)
     assert set(words) == {"worse", "undecided"}  # the config goes from the weakest model up
     swapped = question._replace(contrasts=tuple((o, b, a) for o, a, b in question.contrasts))
-    mirrored = answer(swapped, runs).comparisons
+    mirrored = answer(Material(swapped, runs)).comparisons
     assert list(mirrored["verdict"]) == [word.replace("worse", "better") for word in words]
     assert mirrored["low"].to_numpy() == pytest.approx(-found["high"].to_numpy())
     assert set(found["population"]) == {"this test set (over repeats)"}
@@ -95,10 +96,11 @@ def test_pairs_are_joined_by_repeat_not_by_order():
     question, runs, _ = quickstart()
     shuffled = runs.sample(frac=1, random_state=0)
     pd.testing.assert_frame_equal(
-        answer(question, runs).comparisons, answer(question, shuffled).comparisons
+        answer(Material(question, runs)).comparisons,
+        answer(Material(question, shuffled)).comparisons,
     )
     fewer = runs[~((runs["method"] == "cnn/sgd") & (runs["repeat"] == 2))]
-    found = pair(answer(question, fewer).comparisons, "cnn/sgd", "cnn/adamw")
+    found = pair(answer(Material(question, fewer)).comparisons, "cnn/sgd", "cnn/adamw")
     wide = runs[runs["phase"] == "measure"].pivot(index="repeat", columns="method", values=METRIC)
     wide = wide.drop(2)
     expected = scipy_stats.ttest_rel(wide["cnn/sgd"], wide["cnn/adamw"])
@@ -108,8 +110,8 @@ def test_pairs_are_joined_by_repeat_not_by_order():
 def test_lower_is_better_where_the_mode_says_so():
     question, runs, _ = quickstart()
     runs["test/loss"] = -runs[METRIC]
-    low = answer(question._replace(metric="test/loss", mode="min"), runs)
-    high = answer(question, runs)
+    low = answer(Material(question._replace(metric="test/loss", mode="min"), runs))
+    high = answer(Material(question, runs))
     assert list(low.table["rank"]) == list(high.table["rank"])
     assert list(low.comparisons["verdict"]) == list(high.comparisons["verdict"])
     assert "lowest mean test/loss" in low.sentence
@@ -117,7 +119,7 @@ def test_lower_is_better_where_the_mode_says_so():
 
 def test_a_method_that_diverged_is_last_and_not_tested():
     question, runs, _ = quickstart()
-    some = answer(question, spoil(runs, "cnn/adamw", [1, 3]))
+    some = answer(Material(question, spoil(runs, "cnn/adamw", [1, 3])))
     found = row(some.table, "cnn/adamw")
     assert (found["rank"], found["n"], found["diverged"]) == (9, 3, 2)
     assert found["status"] == "partly diverged"
@@ -132,18 +134,18 @@ def test_a_method_that_diverged_is_last_and_not_tested():
 def test_a_method_that_always_diverged_has_the_worst_mean():
     question, runs, _ = quickstart()
     bad = spoil(spoil(runs, "mlp/sgd", range(5)), "mlp/lion", [0])
-    table = answer(question, bad).table
+    table = answer(Material(question, bad)).table
     assert row(table, "mlp/sgd")["mean"] == -math.inf
     assert (row(table, "mlp/lion")["rank"], row(table, "mlp/sgd")["rank"]) == (8, 9)
     assert not table["mean"].isna().any()
-    losing = answer(question._replace(mode="min"), bad).table
+    losing = answer(Material(question._replace(mode="min"), bad)).table
     assert row(losing, "mlp/sgd")["mean"] == math.inf
 
 
 def test_a_search_that_only_diverged_is_a_result():
     question, runs, _ = quickstart()
     runs = runs[~((runs["method"] == "mlp/sgd") & (runs["phase"] == "measure"))]
-    found = answer(question, spoil(runs, "mlp/sgd", [0], phase="tune"))
+    found = answer(Material(question, spoil(runs, "mlp/sgd", [0], phase="tune")))
     assert row(found.table, "mlp/sgd")["status"] == "diverged"
     assert row(found.table, "mlp/sgd")["rank"] == 9
     assert not any("not finished" in text for text in found.warnings)
@@ -153,14 +155,14 @@ def test_an_overflowing_metric_counts_as_diverged():
     question, runs, _ = quickstart()
     hit = (runs["method"] == "mlp/sgd") & (runs["phase"] == "measure") & (runs["repeat"] == 4)
     runs.loc[hit, METRIC] = math.inf
-    found = answer(question, runs)
+    found = answer(Material(question, runs))
     assert row(found.table, "mlp/sgd")["diverged"] == 1
     assert np.isfinite(found.table["mean"]).all()
 
 
 def test_failed_runs_are_left_out_and_told():
     question, runs, _ = quickstart()
-    found = answer(question, spoil(runs, "cnn/sgd", [0], status="failed"))
+    found = answer(Material(question, spoil(runs, "cnn/sgd", [0], status="failed")))
     assert (row(found.table, "cnn/sgd")["n"], row(found.table, "cnn/sgd")["failed"]) == (4, 1)
     assert row(found.table, "cnn/sgd")["status"] == "ok"
     assert pair(found.comparisons, "cnn/sgd", "cnn/lion")["n"] == 4
@@ -169,7 +171,7 @@ def test_failed_runs_are_left_out_and_told():
 
 def test_one_repeat_refuses_every_test():
     question, runs, _ = quickstart(repeats=1)
-    found = answer(question, runs)
+    found = answer(Material(question, runs))
     assert set(found.comparisons["verdict"]) == {"refused"}
     assert found.comparisons["p"].isna().all()
     assert found.comparisons["reason"].str.contains("needs at least 2").all()
@@ -180,7 +182,7 @@ def test_one_repeat_refuses_every_test():
 def test_equal_methods_share_the_lead():
     question, runs, _ = quickstart()
     runs.loc[runs["phase"] == "measure", METRIC] = 0.9
-    found = answer(question, runs)
+    found = answer(Material(question, runs))
     assert (found.table["rank"] == 1).all()
     assert (found.table["low"] == 0.9).all()
     assert set(found.comparisons["verdict"]) == {"refused"}
@@ -189,7 +191,7 @@ def test_equal_methods_share_the_lead():
 
 def test_the_sentence_says_what_the_tests_say():
     question, runs, _ = quickstart()
-    found = answer(question, runs)
+    found = answer(Material(question, runs))
     leader = found.table.loc[found.table["rank"] == 1, "method"].item()
     assert found.sentence.startswith(f"{leader} has the highest mean test/accuracy, 0.98")
     better, _, undecided = found.sentence.partition("not told apart from")
@@ -201,7 +203,7 @@ def test_the_sentence_says_what_the_tests_say():
 
 def test_a_margin_makes_equivalence_possible():
     question, runs, _ = quickstart()
-    found = answer(question._replace(margin=0.02), runs).comparisons
+    found = answer(Material(question._replace(margin=0.02), runs)).comparisons
     inside = (found["low"] > -0.02) & (found["high"] < 0.02)
     assert list(found["verdict"] == "equivalent") == list(inside)
     assert 0 < inside.sum() < len(found)
@@ -215,9 +217,9 @@ def test_blocks_are_ranked_and_tested_alone():
         methods=first.methods + second.methods,
         contrasts=first.contrasts + second.contrasts,
     )
-    found = answer(both, pd.concat([runs_1, runs_2], ignore_index=True))
+    found = answer(Material(both, pd.concat([runs_1, runs_2], ignore_index=True)))
     assert sorted(found.table.loc[found.table["block"] == "wine", "rank"]) == list(range(1, 10))
-    alone = answer(first, runs_1).comparisons
+    alone = answer(Material(first, runs_1)).comparisons
     together = found.comparisons[found.comparisons["block"] == "digits"].reset_index(drop=True)
     assert list(alone["p"]) == list(together["p"])
     assert list(alone["p_holm"]) == list(together["p_holm"])
@@ -228,7 +230,9 @@ def test_blocks_are_ranked_and_tested_alone():
 @pytest.mark.parametrize("runs", ["none", "tuning only"])
 def test_an_unfinished_study_has_an_unfinished_answer(runs):
     question, every, _ = quickstart()
-    found = answer(question, pd.DataFrame() if runs == "none" else every[every["phase"] == "tune"])
+    found = answer(
+        Material(question, pd.DataFrame() if runs == "none" else every[every["phase"] == "tune"])
+    )
     assert set(found.table["status"]) == {"not measured"}
     assert found.table["rank"].isna().all()
     assert set(found.comparisons["reason"]) == {"no common repeats"}
@@ -241,7 +245,7 @@ def test_an_unfinished_study_has_an_unfinished_answer(runs):
 
 def test_csv_keeps_every_digit():
     question, runs, _ = quickstart()
-    found = answer(question, runs)
+    found = answer(Material(question, runs))
     for frame in (found.table, found.comparisons):
         back = list(DictReader(io.StringIO(csv(frame))))
         for name in frame.select_dtypes("float"):
@@ -268,7 +272,7 @@ def test_csv_makes_formulas_text_and_leaves_numbers():
 
 def test_tables_never_say_nan():
     question, runs, _ = quickstart()
-    found = answer(question, spoil(runs, "cnn/adamw", range(5)))
+    found = answer(Material(question, spoil(runs, "cnn/adamw", range(5))))
     assert "nan" not in (csv(found.table) + csv(found.comparisons)).lower()
 
 

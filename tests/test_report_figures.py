@@ -17,6 +17,7 @@ from funcdl.report.figures.curve import POINTS, curves
 from funcdl.report.figures.gallery import drawings
 from funcdl.report.figures.palette import DARK, LIGHT, looks
 from funcdl.report.figures.svg import svg
+from funcdl.report.material import Material
 from funcdl.report.record import records
 from tests.report_frames import KEY, quickstart
 
@@ -24,7 +25,7 @@ XLINK = 'xmlns:xlink="http://www.w3.org/1999/xlink" '
 
 
 def draw(question, runs, metrics):
-    table = records(answer(question, runs).table)
+    table = records(answer(Material(question, runs)).table)
     return drawings(question, table, records(runs), metrics)
 
 
@@ -53,7 +54,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_ends():
 
 def test_intervals_are_drawn_where_the_table_says():
     question, runs, metrics = quickstart()
-    table = answer(question, runs).table.sort_values("rank")
+    table = answer(Material(question, runs)).table.sort_values("rank")
     ax = draw(question, runs, metrics)[0].figure.axes[0]
     whiskers = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2]
     dots = [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1]
@@ -147,7 +148,7 @@ def test_many_methods_are_grey_but_for_the_first():
     question, runs, metrics = quickstart(models=models)
     curve = draw(question, runs, metrics)[1].figure
     names = [text.get_text() for text in curve.legends[0].get_texts()]
-    best = answer(question, runs).table.sort_values("rank")["method"][:7]
+    best = answer(Material(question, runs)).table.sort_values("rank")["method"][:7]
     assert set(names) == {*best, "17 others"}
 
 

@@ -19,6 +19,7 @@ from rich.console import Console
 from funcdl.errors import StoreError
 from funcdl.report import show, write
 from funcdl.report.answer import answer
+from funcdl.report.material import Material
 from tests.report_frames import quickstart
 
 HOSTILE = [
@@ -133,7 +134,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_study_has_a_report(name, tmp_path):
     question, runs, metrics = STUDIES[name]()
-    found = write(tmp_path, question, runs, metrics)
+    found = write(tmp_path, Material(question, runs, metrics))
     report = tmp_path / "report"
     assert sorted(p.name for p in report.iterdir()) == [
         "comparisons.csv",
@@ -158,7 +159,7 @@ def test_every_study_has_a_report(name, tmp_path):
 
 
 def test_the_page_refuses_to_load_anything(tmp_path):
-    write(tmp_path, *quickstart())
+    write(tmp_path, Material(*quickstart()))
     text = (tmp_path / "report/index.html").read_text("utf-8")
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in text
@@ -168,7 +169,7 @@ def test_the_page_refuses_to_load_anything(tmp_path):
 
 def test_the_page_says_what_is_needed_to_judge_and_repeat_it(tmp_path):
     question, runs, metrics = quickstart()
-    found = write(tmp_path, question, runs, metrics)
+    found = write(tmp_path, Material(question, runs, metrics))
     text = html.unescape((tmp_path / "report/index.html").read_text("utf-8"))
     for needed in (
         question.command,
@@ -186,7 +187,7 @@ def test_the_page_says_what_is_needed_to_judge_and_repeat_it(tmp_path):
 
 def test_the_report_is_the_same_bytes_every_time(tmp_path):
     for name in "ab":
-        write(tmp_path / name, *quickstart())
+        write(tmp_path / name, Material(*quickstart()))
     for path in (tmp_path / "a/report").iterdir():
         assert path.read_bytes() == (tmp_path / "b/report" / path.name).read_bytes()
 
@@ -194,7 +195,7 @@ def test_the_report_is_the_same_bytes_every_time(tmp_path):
 def test_a_report_that_cannot_be_written_says_why(tmp_path):
     (tmp_path / "report").write_text("in the way")
     with pytest.raises(StoreError, match="report"):
-        write(tmp_path, *quickstart())
+        write(tmp_path, Material(*quickstart()))
 
 
 # --- terminal
@@ -203,7 +204,7 @@ def test_a_report_that_cannot_be_written_says_why(tmp_path):
 def printed(study, width=200, **settings):
     question, runs, _ = study
     file = io.StringIO()
-    show(question, answer(question, runs), Console(file=file, width=width, **settings))
+    show(question, answer(Material(question, runs)), Console(file=file, width=width, **settings))
     return file.getvalue()
 
 
@@ -229,7 +230,7 @@ def test_rows_are_whole_and_in_order_of_rank():
 
 def test_the_square_shows_the_verdicts():
     question, runs, _ = quickstart()
-    found = answer(question, runs)
+    found = answer(Material(question, runs))
     lines = printed((question, runs, None)).splitlines()
     order = list(found.table.sort_values("rank")["method"])
     square = [line.split()[-9:] for line in lines[1:10]]
@@ -257,7 +258,7 @@ def test_an_output_that_knows_only_ascii_gets_ascii():
     buffer = io.BytesIO()
     file = io.TextIOWrapper(buffer, encoding="ascii")
     question, runs, _ = STUDIES["odd names"]()
-    show(question, answer(question, runs), Console(file=file, width=100))
+    show(question, answer(Material(question, runs)), Console(file=file, width=100))
     file.flush()
     assert b"??/???" in buffer.getvalue()
 
@@ -268,7 +269,7 @@ def test_an_output_that_knows_only_ascii_gets_ascii():
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
 def test_a_browser_runs_nothing_of_the_names(tmp_path):
-    write(tmp_path, *STUDIES["odd names"]())
+    write(tmp_path, Material(*STUDIES["odd names"]()))
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
     flags += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
     flags.append(f"--user-data-dir={tmp_path / 'profile'}")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from funcdl.report.caveats import warnings
 from funcdl.report.comparisons import comparisons
-from funcdl.report.question import Question
+from funcdl.report.material import Material
 from funcdl.report.record import records
 from funcdl.report.sentence import sentence
 from funcdl.report.table import table
@@ -29,14 +29,10 @@ class Answer(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def answer(question: Question, runs: pd.DataFrame) -> Answer:
-    """Answer a question from its runs, finished or not.
-
-    Args:
-        question: what was asked.
-        runs: a row per run, as `fd.load(folder).runs` gives it.
-    """
-    rows, tests = table(question, runs), comparisons(question, runs)
+def answer(material: Material) -> Answer:
+    """Answer a study's question from its runs, finished or not."""
+    question, runs = material.question, material.runs
+    rows, tests = table(material), comparisons(material)
     plain_rows = records(rows)
     said = sentence(question, plain_rows, records(tests))
     return Answer(rows, tests, said, tuple(warnings(question, records(runs), plain_rows)))

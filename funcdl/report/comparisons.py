@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from funcdl.report.material import Material
 from funcdl.report.question import Question
 from funcdl.report.record import Record, measured, records
 from funcdl.stats.multiple import holm
@@ -15,7 +16,7 @@ DECIMAL = ("difference", "low", "high", "t", "p", "p_holm")
 COLUMNS = ("block", "a", "b", "n", *DECIMAL, "verdict", "reason", "population")
 
 
-def comparisons(question: Question, runs: pd.DataFrame) -> pd.DataFrame:
+def comparisons(material: Material) -> pd.DataFrame:
     """Test the question's contrasts on the repeats that both methods share.
 
     Columns: `block`, `a`, `b`, `n` (common repeats), `difference` (mean of a - b), `low`, `high`,
@@ -25,13 +26,10 @@ def comparisons(question: Question, runs: pd.DataFrame) -> pd.DataFrame:
 
     Where a method diverged in a common repeat the test is refused: its surviving repeats are a
     selection. Runs that failed (a fault of the machine, not of the method) are left out.
-
-    Args:
-        question: what was asked.
-        runs: a row per run, as `fd.load(folder).runs` gives it.
     """
+    question = material.question
     groups: dict[tuple[str, str], dict[int, Record]] = {}
-    for run in measured(records(runs), question.metric):
+    for run in measured(records(material.runs), question.metric):
         if run["status"] != "failed":
             groups.setdefault((run["block"], run["method"]), {})[run["repeat"]] = run
     found = [

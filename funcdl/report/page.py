@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -13,9 +13,11 @@ from funcdl.report.answer import Answer
 from funcdl.report.figures.gallery import drawings
 from funcdl.report.figures.palette import DARK, LIGHT
 from funcdl.report.figures.svg import svg
+from funcdl.report.material import Material
 from funcdl.report.matrix import FLIPPED, matrix, ranked
 from funcdl.report.question import Question
 from funcdl.report.record import Record, records
+from funcdl.report.section import Section
 from funcdl.report.wording import (
     count,
     decimals,
@@ -30,19 +32,19 @@ from funcdl.report.wording import (
 SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "=", "undecided": "·", "refused": "×"}
 
 
-def page(question: Question, answer: Answer, runs: pd.DataFrame, metrics: pd.DataFrame) -> str:
+def page(material: Material, answer: Answer, parts: Sequence[Section] = ()) -> str:
     """The report as HTML.
 
     Everything is in it: style, drawings and tables; it loads nothing and runs no script, and a
     content security policy keeps it so. Text is escaped wherever it comes from.
 
     Args:
-        question: what was asked.
+        material: what the report is made from.
         answer: what was found.
-        runs: a row per run.
-        metrics: a row per run, step and metric.
+        parts: the sections beside the main table.
     """
-    every, table = records(runs), records(answer.table)
+    question, metrics = material.question, material.metrics
+    every, table = records(material.runs), records(answer.table)
     drawn = [
         (
             one.block,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from funcdl.report.material import Material
 from funcdl.report.question import Question
 from funcdl.report.record import Record, measured, records, tuning
 from funcdl.stats.interval import Interval, mean_interval
@@ -16,7 +17,7 @@ from funcdl.stats.rank import ranks
 WHOLE = ("n", "rank", "diverged", "failed", "trial", "trials", "trials_diverged", "parameters")
 
 
-def table(question: Question, runs: pd.DataFrame) -> pd.DataFrame:
+def table(material: Material) -> pd.DataFrame:
     """What each method reached on the measured repeats.
 
     Columns: `block`, `method`, `n` (repeats that finished), `mean`, `low`, `high`, `sd` of the
@@ -28,12 +29,9 @@ def table(question: Question, runs: pd.DataFrame) -> pd.DataFrame:
     `status` is `ok`, `partly diverged`, `diverged`, `failed` or `not measured`. A method whose
     repeats all diverged, or all of whose tuning trials did, has the worst possible mean, minus or
     plus infinity, and the last rank: diverging is a result.
-
-    Args:
-        question: what was asked.
-        runs: a row per run, as `fd.load(folder).runs` gives it.
     """
-    every = records(runs)
+    question = material.question
+    every = records(material.runs)
     done = _by_method(measured(every, question.metric))
     tried = _by_method(tuning(every, question.selected_by))
     rows = [

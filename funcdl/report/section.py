@@ -1,0 +1,58 @@
+"""A part of the report that answers a question of its own: words, tables and drawings."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from funcdl.report.figures.drawing import Drawing
+from funcdl.report.material import Material
+
+if TYPE_CHECKING:
+    from funcdl.report.answer import Answer
+
+# In the order of the page. Each is a function `(material, answer) -> Iterable[Section]` that gives
+# nothing where the study has nothing to say of its subject.
+SECTIONS: tuple[str, ...] = ()
+
+
+class Grid(NamedTuple):
+    """A table for the page, and for a file of its own.
+
+    name: of the file, without its ending.
+    caption: what it shows, in a sentence.
+    frame: its rows; columns are named as a reader should see them.
+    """
+
+    name: str
+    caption: str
+    frame: pd.DataFrame
+
+
+class Section(NamedTuple):
+    """A part of the page.
+
+    name: short and stable, such as "budget"; part of file names.
+    title: its heading.
+    block: the block it speaks of; empty for the whole study.
+    paragraphs: plain text, escaped by whoever shows it.
+    grids, drawings: what it shows.
+    """
+
+    name: str
+    title: str
+    block: str = ""
+    paragraphs: tuple[str, ...] = ()
+    grids: tuple[Grid, ...] = ()
+    drawings: tuple[Drawing, ...] = ()
+
+
+def sections(material: Material, answer: Answer) -> Iterator[Section]:
+    """All sections that have something to say, in the order of the page."""
+    for place in SECTIONS:
+        module, _, name = place.partition(":")
+        make: Callable = getattr(importlib.import_module(module), name)
+        yield from make(material, answer)
