@@ -119,6 +119,8 @@ class Result(NamedTuple):
     examples: Mapping[str, np.ndarray]
     parameters: int
     seconds: float
+    flops: float | None = None
+    memory: int | None = None
 
 
 class Exhausted(NamedTuple):

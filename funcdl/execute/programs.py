@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from funcdl.execute.cost import Cost, cost
 from funcdl.execute.feed import Hosted, OnDevice, for_compiling, for_init
 from funcdl.execute.messages import Job
 from funcdl.plan.mode import EACH, Mode
@@ -35,6 +36,7 @@ class Program(NamedTuple):
     parameters: how many numbers are trained.
     lanes: how many runs it does at once, on all devices; 0 if it has no axis of lanes.
     mesh: the devices that lanes are shared out to, if they are more than one.
+    cost: of one step, and of the memory it takes.
     """
 
     init: Callable[..., State]
@@ -44,6 +46,7 @@ class Program(NamedTuple):
     parameters: int
     lanes: int = 0
     mesh: Any = None
+    cost: Cost = Cost()
 
 
 def compile_program(
@@ -93,16 +96,20 @@ def compile_program(
     batch, _ = next(batches(dataset.validation, rows))
     if mesh and not lanes:
         batch = jax.device_put(batch, rows_over(mesh))
+    traced = chunk.trace(state, keys, scalars, for_compiling(on_device), stop)
+    compiled = traced.lower().compile(
+        options | (compiler_options(jax.default_backend()) if static.remat else {})
+    )
+    shared = mesh.size if mesh and not lanes else 1
     program = Program(
         init=init,
-        chunk=chunk.lower(state, keys, scalars, for_compiling(on_device), stop).compile(
-            options | (compiler_options(jax.default_backend()) if static.remat else {})
-        ),
+        chunk=compiled,
         evaluate=jax.jit(train.evaluate).lower(state, scalars, batch).compile(options),
         rows=rows,
         parameters=sum(x.size for x in jax.tree.leaves(shapes.variables["params"])),
         lanes=lanes,
         mesh=mesh,
+        cost=cost(compiled, traced.jaxpr, mode.width if lanes else 1, shared),
     )
     return program, time.perf_counter() - began
 

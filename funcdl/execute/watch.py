@@ -12,6 +12,7 @@ from funcdl.execute.messages import Beat, Job, Note
 from funcdl.execute.runner import Stopped, Watch
 
 BEAT_SECONDS = 0.5
+SHARE = 0.05  # of the time, at most, goes into checkpoints; many lanes are many files
 
 
 def watch(
@@ -24,7 +25,8 @@ def watch(
 
     Args:
         checkpoints: where to save runs; nowhere if None.
-        every: seconds between two checkpoints; shorter runs write none.
+        every: seconds between two checkpoints, more where writing takes long; shorter runs write
+            none. 0: at every look.
         stopping: whether the runs are to be saved and left off.
         tell: sends a message to the supervisor.
     """
@@ -32,6 +34,7 @@ def watch(
 
     saved_at = heard_at = time.monotonic()
     untold = 0  # steps
+    pause = every
 
     def pulse() -> None:
         nonlocal heard_at, untold
@@ -40,17 +43,18 @@ def watch(
             heard_at, untold = time.monotonic(), 0
 
     def beat(saves: Callable[[], list[tuple[Job, Any]]], now: bool, steps: int) -> None:
-        nonlocal saved_at, untold
+        nonlocal saved_at, untold, pause
         untold += steps
         pulse()
-        due = now or stopping() or time.monotonic() - saved_at >= every
-        if checkpoints and due:
+        began = time.monotonic()
+        if checkpoints and (now or stopping() or began - saved_at >= pause):
             try:
                 for job, saved in saves():
                     resume.save(checkpoints, job.id, saved.state, saved.progress)
             except StoreError as error:  # training goes on; the earlier checkpoint is intact
                 tell(Note("checkpoint not written", {"reason": str(error)}))
             saved_at = time.monotonic()
+            pause = max(every, (saved_at - began) / SHARE) if every else 0.0
         if stopping():
             raise Stopped
 

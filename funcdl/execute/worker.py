@@ -5,6 +5,7 @@ It ends when the pipe closes, whatever it is doing: a supervisor that died leave
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import pickle
@@ -15,6 +16,7 @@ import sys
 import sysconfig
 import threading
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -106,36 +108,42 @@ class Worker:
 
     def _train(self, jobs: tuple[Job, ...], tell: Tell) -> list[Result]:
         from funcdl.execute.lanes import run_lanes
+        from funcdl.execute.programs import template_of
         from funcdl.execute.runner import Stopped, run_job
         from funcdl.execute.watch import watch as watched
 
         dataset, program = self.shelf.datasets[jobs[0].data], self.shelf.program(jobs[0], tell)
         on_device = self.shelf.on_device(jobs[0])
-        saved = {job.id: found for job in jobs if (found := self._saved(job, program, tell))}
+        # Its values do not matter, and a program with lanes draws all of them for it.
+        template = functools.cache(lambda: template_of(program, jobs[0], on_device))
+        saved = {job.id: found for job in jobs if (found := self._saved(job, template, tell))}
         watch = watched(self.checkpoints, self.every, lambda: self.stopping, tell)
         self.training = True
         try:
             if program.lanes:
-                return run_lanes(jobs, program, dataset, on_device, saved=saved, watch=watch)
-            return [
-                run_job(job, program, dataset, on_device, saved=saved.get(job.id), watch=watch)
-                for job in jobs
-            ]
+                found = run_lanes(jobs, program, dataset, on_device, saved=saved, watch=watch)
+            else:
+                found = [
+                    run_job(job, program, dataset, on_device, saved=saved.get(job.id), watch=watch)
+                    for job in jobs
+                ]
+            return [result._replace(**program.cost._asdict()) for result in found]
         except Stopped:
             return []
         finally:
             watch.over()
 
-    def _saved(self, job: Job, program: Any, tell: Tell) -> Any:
+    def _saved(self, job: Job, template: Callable[[], Any], tell: Tell) -> Any:
         """Where an earlier process left the run off, or else where the run to the rung before ended."""
         from funcdl.execute import resume
-        from funcdl.execute.programs import template_of
+
+        def report(event: str, **details: Any) -> None:
+            tell(Note(event, details))
 
         for run in filter(None, (job.id, job.continues)):
             if not self.checkpoints or not next(self.checkpoints.glob(f"{run}-*.npz"), None):
                 continue
-            template = template_of(program, job, self.shelf.on_device(job))
-            saved = resume.restore(self.checkpoints, run, template, lambda e, **d: tell(Note(e, d)))
+            saved = resume.restore(self.checkpoints, run, template(), report)
             if saved and run == job.id:
                 tell(Note("run resumed", {"run": job.id, "step": int(saved.state.step)}))
             if saved:
