@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from funcdl.config import Expansion, Study, expand
+from funcdl.config.study import headed
 from funcdl.config.write import to_yaml
+from funcdl.data.tree import leaves
 from funcdl.errors import DamageError, StoreError
 from funcdl.execute.device import unused_gpu
 from funcdl.execute.inline import crew_size
@@ -31,6 +33,8 @@ from funcdl.progress import Progress
 from funcdl.record import changes, known_widths, write_record
 from funcdl.report.files import FILES
 from funcdl.report.question import Question
+from funcdl.report.searches import searches
+from funcdl.report.setting import setting
 from funcdl.results import Results, load
 from funcdl.store import checkpoint
 from funcdl.store.files import write_whole
@@ -188,11 +192,27 @@ def make_question(study: Study, expansion: Expansion, plan: Plan, command: str) 
             for m in expansion.methods
         },
         trials=tune.trials if tune and any(m.space for m in expansion.methods) else 0,
+        searches=searches(study, plan),
+        sampler=tune.sampler if tune and any(m.space for m in expansion.methods) else "",
+        tune_repeats=tune.repeat if tune else 1,
         stopping="; ".join(in_words(study, plan.contests)),
         repeats=study.repeat.count,
         vary=tuple(study.repeat.vary),
+        shares=_shares(plan),
         notes=expansion.notes + lanes_note(study, plan),
+        heading=headed(study),
+        setting=setting(study, expansion, plan),
     )
+
+
+def _shares(plan: Plan) -> dict[tuple[str, str], float]:
+    """How much of what a method learns from and is judged by is judged by, for each method."""
+    found = {}
+    for method, trials in zip(plan.methods, plan.trials, strict=True):
+        data = plan.datasets[trials[0].data]
+        train, test = (len(leaves(part.targets)[0][1]) for part in (data.train, data.test))
+        found[method.block, method.label] = test / (train + test)
+    return found
 
 
 def lanes_note(study: Study, plan: Plan) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from funcdl.errors import StoreError
-from funcdl.report.question import Question
+from funcdl.report.question import Question, Search
 from funcdl.store.environments import read_environments
 from funcdl.store.folder import FORMAT, Folder
 
@@ -23,7 +23,16 @@ def write_record(question: Question, facts: dict[str, Any]) -> dict[str, Any]:
         {"block": block, "method": method, "space": dict(space)}
         for (block, method), space in question.spaces.items()
     ]
-    asked = question._asdict() | {"spaces": spaces}
+    shares = [
+        {"block": block, "method": method, "share": share}
+        for (block, method), share in question.shares.items()
+    ]
+    searches = [
+        {"block": block, "method": method, **search._asdict()}
+        for (block, method), search in question.searches.items()
+    ]
+    asked = question._asdict() | {"spaces": spaces, "shares": shares, "cross": dict(question.cross)}
+    asked["searches"] = searches
     for derived in ("parameters", "environment"):  # they come from the runs themselves
         del asked[derived]
     study = hashlib.sha256(question.config_text.encode()).hexdigest()  # of study.yaml
@@ -36,9 +45,14 @@ def read_record(folder: Folder, rows: pa.Table | None) -> Question:
     known = {key: asked[key] for key in Question._fields if key in asked}
     for key in ("methods", "contrasts"):
         known[key] = tuple(tuple(item) for item in known[key])
-    for key in ("blocks", "tuned", "vary", "notes"):
-        known[key] = tuple(known[key])
+    for key in ("blocks", "tuned", "vary", "looks", "notes"):
+        known[key] = tuple(known.get(key, ()))
     known["spaces"] = {(s["block"], s["method"]): s["space"] for s in known["spaces"]}
+    known["shares"] = {(s["block"], s["method"]): s["share"] for s in known.get("shares", ())}
+    known["searches"] = {
+        (s["block"], s["method"]): Search(*(s[name] for name in Search._fields))
+        for s in known.get("searches", ())
+    }
     return Question(**known)._replace(
         parameters=_parameters(rows), environment=_environment(folder, rows)
     )

@@ -43,6 +43,9 @@ class Dataset(NamedTuple):
 
     classes: names of the classes, in the order of the labels 0..k-1; empty where there are none.
     digest: SHA-256 of all arrays' bytes, dtypes and shapes (hex).
+    units: integers `[n]` of the n test examples; those with equal numbers belong together (one
+        person, one stretch of a series) and are no independent evidence. None: each stands alone.
+        No run depends on them, so that they are not in the digest.
     """
 
     train: Split
@@ -50,6 +53,7 @@ class Dataset(NamedTuple):
     test: Split
     classes: tuple[str, ...]
     digest: str
+    units: Array | None = None
 
 
 class Task(NamedTuple):
@@ -59,12 +63,22 @@ class Task(NamedTuple):
     metrics: name -> `metric(outputs, targets) -> [batch]`; the metric of a split is their mean.
     outputs: `outputs(dataset) -> int`, the width of the model's last layer.
     check: `check(dataset) -> None`, raises `errors.DataError` when the data do not fit the task.
+    summaries: name -> `summary(outputs, targets) -> float`, of a whole split `[n, ...]` in NumPy on
+        the host: what is no mean over examples, such as a calibration error. NaN where it is not
+        defined. Without any, outputs never leave the device.
+    fitted: name -> `fitted((outputs, targets), (outputs, targets)) -> float`, of the test split and
+        the validation split: what is fitted on the second and measured on the first.
+    average: `average(outputs) -> outputs`, one prediction out of several passes `[passes, batch,
+        ...]`; their mean if None.
     """
 
     loss: Callable[[PyTree, PyTree], Array]
     metrics: Mapping[str, Callable[[PyTree, PyTree], Array]]
     outputs: Callable[[Dataset], int]
     check: Callable[[Dataset], None]
+    summaries: Mapping[str, Callable[[PyTree, PyTree], float]] = {}
+    fitted: Mapping[str, Callable[..., float]] = {}
+    average: Callable[[PyTree], PyTree] | None = None
 
 
 class Optimizer(NamedTuple):
@@ -117,8 +131,13 @@ class Train(NamedTuple):
     chunk: `chunk(state, keys, hyper, data, stop) -> State`: steps until `state.step == stop`, or
         until the run diverges. How a run is cut into chunks does not change its bits.
     evaluate: `evaluate(state, hyper, split) -> {metric: [n]}`, one value per example.
+    predict: `predict(state, hyper, inputs) -> outputs`, `[n, ...]`.
+
+    With passes through dropout (`mc_passes`) the last two take two more arguments, `key` and `place`
+    (int32 [2]: which split, which batch), from which the masks follow.
     """
 
     init: Callable[..., State]
     chunk: Callable[..., State]
     evaluate: Callable[..., Mapping[str, Array]]
+    predict: Callable[..., PyTree]

@@ -14,5 +14,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 def _compilation_cache(tmp_path_factory: pytest.TempPathFactory):
     """Programs are compiled once per session, and nothing is left in the user's own cache."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path_factory.mktemp("xla"))
+        base = tmp_path_factory.getbasetemp()
+        # Processes that share the tests out share their programs, too.
+        session = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(session / "xla")
     return os.environ["JAX_COMPILATION_CACHE_DIR"]

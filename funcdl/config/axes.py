@@ -21,7 +21,7 @@ COLUMNS = frozenset(
         "id", "run", "block", "method", "compare", "phase",
         "trial", "repeat", "tuned", "current", "recipe", "status",
         "reason", "steps", "diverged_at", "digest", "parameters", "program",
-        "environment", "seconds", "step", "metric", "value",
+        "environment", "data_digest", "seconds", "step", "metric", "value",
     }
 )  # fmt: skip
 """Names of columns in the frames of a study's results, which an axis may not have."""

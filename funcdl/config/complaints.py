@@ -7,7 +7,6 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from funcdl.config.fields import LATER, later
 from funcdl.config.names import listed, show, unknown
 from funcdl.config.node import Node, below, find
 from funcdl.errors import Problem
@@ -85,8 +84,6 @@ def _message(item: Any, path: list, owner: type[BaseModel] | None) -> str:
     kind, given, context = item["type"], item.get("input"), item.get("ctx", {})
     match kind:
         case "extra_forbidden":
-            if len(path) > 1 and path[-1] in LATER.get(path[-2], ()):
-                return later(path[-2], path[-1])
             return unknown("key", path[-1], owner.model_fields if owner else ())
         case "literal_error":
             expected = str(context["expected"]).replace("'", "").replace(" or ", ", ")

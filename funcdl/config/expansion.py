@@ -115,6 +115,9 @@ def expand_tree(tree: Node, rules: Rules, problems: list[Problem]) -> Expansion 
     ordered = [m for block in blocks for m in (*methods, *baselines) if m.block == block.label]
     _check_labels(ordered, tree, problems)
     contrasts = pairs(ordered, rules.contrasts, tree.child("contrasts"), problems)
+    if rules.repeat.until and not contrasts:
+        text = "nothing is compared, so that nothing can be decided; compare two methods, or remove until"
+        problems.append((tree.child("repeat") or tree).problem(text, "repeat.until"))
     runs = _runs(ordered, rules, tree, problems)
     if len(problems) > before or chosen is None:
         return None
@@ -215,10 +218,10 @@ def _check_size(
 ) -> None:
     """Refuses a product that is too large before any of it is made."""
     methods = _count(across, compare)
-    if methods * rules.repeat.count > MAX_RUNS:
+    if methods * rules.repeat.most > MAX_RUNS:
         node = tree.child("compare") or tree.child("across") or tree
-        text = f"{methods} methods with {rules.repeat.count} repeats"
-        problems.append(node.problem(_refusal(text, methods * rules.repeat.count)))
+        text = f"{methods} methods with {rules.repeat.most} repeats"
+        problems.append(node.problem(_refusal(text, methods * rules.repeat.most)))
 
 
 def _refusal(what: str, runs: int) -> str:
@@ -233,8 +236,8 @@ def _runs(methods: list[Method], rules: Rules, tree: Node, problems: list[Proble
         if method.space and not trials:
             trials = grid_size(method.space, rules.tune.trials)
         searched = bool(method.space) and trials > 1
-        total += searched * trials * rules.tune.repeat + rules.repeat.count
-    if total > MAX_RUNS and len(methods) * rules.repeat.count <= MAX_RUNS:
+        total += searched * trials * rules.tune.repeat + rules.repeat.most
+    if total > MAX_RUNS and len(methods) * rules.repeat.most <= MAX_RUNS:
         node = tree.child("tune") or tree
         text = f"{len(methods)} methods, their trials and repeats"
         problems.append(node.problem(_refusal(text, total)))

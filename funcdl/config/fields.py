@@ -5,6 +5,7 @@ Sections that name a constructor are not here: their schema is the constructor's
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -12,20 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from funcdl.config.names import show
 
 STREAMS = ("init", "order", "dropout", "augment")
-LATER = {
-    "repeat": {
-        "max": "growing the number of repeats until the answer is decided",
-        "until": "growing the number of repeats until the answer is decided",
-        "cross": "crossed random streams",
-    },
-}
-"""Keys that a later version will have; a study that counts on them must not run without them."""
+Source = Literal["init", "order", "dropout", "augment", "split"]
+"""What may differ between repeats: the random streams of training, and the split of the data."""
 
-
-def later(part: str, key: str) -> str:
-    """What to say about such a key."""
-    return f"{LATER[part][key]} belongs to a later version; remove {key}"
-
+MAX_REPEATS = 10_000
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -88,19 +79,81 @@ class Mesh(Part):
 class Repeat(Part):
     """Fresh repeats of each method's chosen trial.
 
-    count: how many.
-    vary: the random streams that differ between them; the others are held.
+    count: how many; where repeats are added, how many there are before the first look.
+    max: how many there may be at most, where repeats are added.
+    until: "decided" to double the repeats, from `count` to `max`, until each contrast is decided.
+    vary: the sources of chance that differ between repeats; the others are held. With `split`
+        every repeat has a split of the data of its own.
+    cross: source -> how many of its values; every combination is a repeat. Sources that are not
+        named are held. It stands in the place of all other keys.
     """
 
-    count: Annotated[int, Field(ge=1, le=10_000)] = 5
-    vary: Annotated[list[Literal["init", "order", "dropout", "augment"]], Field(min_length=1)] = (
-        list(STREAMS)
-    )
+    count: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 5
+    max: Annotated[int, Field(ge=1, le=MAX_REPEATS)] | None = None
+    until: Literal["decided"] | None = None
+    vary: Annotated[list[Source], Field(min_length=1)] = list(STREAMS)
+    cross: dict[Source, Annotated[int, Field(ge=2, le=MAX_REPEATS)]] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _count(cls, value: Any) -> Any:
         return value if isinstance(value, dict) else {"count": value}
+
+    @model_validator(mode="after")
+    def _fit(self) -> Repeat:
+        problem = self._wrong_cross() if self.cross is not None else self._wrong_growth()
+        if problem:
+            raise ValueError(problem)
+        return self
+
+    def _wrong_cross(self) -> str:
+        keys = ("count", "max", "until", "vary")
+        given = [k for k in keys if k in self.model_fields_set and getattr(self, k) is not None]
+        if given:
+            return (
+                f"cross is given together with {', '.join(given)}; cross says by itself which streams "
+                "vary and how often: remove one or the other"
+            )
+        if not self.cross:
+            return "cross names no stream; write some, such as {init: 5, order: 5}"
+        if self.first > MAX_REPEATS:
+            return f"cross has {self.first} combinations; allowed {MAX_REPEATS}"
+        return ""
+
+    def _wrong_growth(self) -> str:
+        if self.max is None and self.until is None:
+            return ""
+        if self.max is None:
+            return "until is given without max, the most repeats it may come to; add max: 40"
+        if self.until is None:
+            return "max is given without until, which says when to stop; add until: decided"
+        if self.max < self.count:
+            return f"max is {self.max}, but count is {self.count}; allowed at least count"
+        if self.count < 2:
+            return "count is 1, which decides nothing; allowed with until: at least 2"
+        return ""
+
+    @property
+    def first(self) -> int:
+        """The repeats that every method gets."""
+        return math.prod(self.cross.values()) if self.cross is not None else self.count
+
+    @property
+    def most(self) -> int:
+        """The repeats that a method may come to have."""
+        return self.first if self.max is None else self.max
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """What differs between repeats, in the order of the config."""
+        return tuple(self.vary if self.cross is None else self.cross)
+
+    def written(self) -> dict[str, Any]:
+        """The keys that a config needs to say the same."""
+        if self.cross is not None:
+            return {"cross": dict(self.cross)}
+        grows = {} if self.max is None else {"max": self.max, "until": self.until}
+        return {"count": self.count, **grows, "vary": list(self.vary)}
 
 
 class Select(Part):

@@ -188,7 +188,7 @@ def _live(kind: Kind, value: Any) -> dict[str, Parameter]:
 
 @functools.cache
 def split_parameters() -> dict[str, Parameter]:
-    """How a data set may be split: `by`, the two shares and the seed."""
+    """How a data set may be split: `by`, the two shares, the seed, and the length of blocks."""
     plain_kinds = ("float", "int", "choice", "str")
     known = parameters(_SPLIT).items()
     return {k: p for k, p in known if not p.required and p.kind in plain_kinds}
@@ -210,6 +210,7 @@ def _split(node: Node | None, problems: list[Problem]) -> dict[str, Any]:
         if key in parts
         else as_data(parameter.default, parameter.kind)
         for key, parameter in known.items()
+        if key in parts or parameter.default is not None
     }
 
 

@@ -15,6 +15,7 @@ from funcdl.config.engine import engine_problems
 from funcdl.config.expansion import Expansion, Rules, expand_tree
 from funcdl.config.fields import Contrasts, Mesh, NotNegative, Part, Repeat, Select, Train, Tune
 from funcdl.config.files import command_line, gather
+from funcdl.config.heading import heading
 from funcdl.config.layers import OPEN, full, merge, split, undot
 from funcdl.config.node import Node, find, from_python, is_mapping, plain
 from funcdl.config.problems import in_order
@@ -71,6 +72,7 @@ class Study(Part):
 
     _tree: Node = PrivateAttr()
     _expansion: Expansion = PrivateAttr()
+    _heading: str = PrivateAttr("")
 
     def __init__(self, tree: Node | None = None, problems: Iterable[Problem] = (), /, **keys: Any):
         """Checks the study.
@@ -140,11 +142,17 @@ def load(path: str | Path, overrides: Iterable[str] = (), variant: str | None = 
         name = Node(_folder_name(Path(path).stem), tree.where, "name")
         tree = tree._replace(value={"name": name, **tree.value})
     study = Study(tree, problems)
+    study._heading = heading(path)
     typed = command_line(overrides, problems)
     problems.extend(without_effect(typed, expand(study).methods))
     if problems:
         raise StudyError(problems)
     return study
+
+
+def headed(study: Study) -> str:
+    """The question at the top of its file, in its author's words; may be empty."""
+    return study._heading
 
 
 def problem_at(study: Study, key: str, message: str) -> Problem:

@@ -50,6 +50,7 @@ RANGES: dict[str, Range] = {
     "train.schedule.final": NOT_NEGATIVE,
     "data.split.test": POSITIVE,
     "data.split.validation": POSITIVE,
+    "data.split.block": Range(1, 1e9),
     "train.steps": Range(1, 1e9),
     "train.batch_size": Range(1, 1e9),
     "train.accumulate": Range(1, 1e9),

@@ -155,7 +155,7 @@ def _rest(study: Study, tree: Node) -> Tree:
             del known["stop"]
         result["tune"] = study.tune.spaces | known
     expansion = expand(study)
-    result["repeat"] = study.repeat.model_dump()
+    result["repeat"] = study.repeat.written()
     result["select"] = {"metric": expansion.metric, "mode": expansion.mode, "at": expansion.at}
     if study.margin is not None:
         result["margin"] = study.margin

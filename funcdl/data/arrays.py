@@ -29,9 +29,9 @@ def arrays(
       inputs: array-like `[n, ...]`, or a dict or (named) tuple of such.
       targets: likewise; labels are integers `0..k-1` of shape `[n]`.
       classes: names of the classes, or how many there are; None: as many as the labels show.
-      split: `by`, `test`, `validation` and `seed` of `funcdl.data.split.split`; what is left out
-        has that function's default.
-      groups: `[n]`, for a split by group.
+      split: `by`, `test`, `validation`, `seed` and `block` of `funcdl.data.split.split`; what is left
+        out has that function's default.
+      groups: `[n]`, for a split by group; examples of one group stand for one piece of evidence.
 
     Raises:
       DataError: for values that are not finite, dtypes, shapes or splits that do not fit.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,13 @@ def digits(
     Raises:
       DataError: if scikit-learn's file is missing or another one, or the split does not fit.
     """
-    text = gzip.decompress(packaged_file("scikit-learn", _FILE, _SHA256))
-    table = np.loadtxt(io.BytesIO(text), delimiter=",", dtype=np.int32)  # [1797, 64 + 1]
+    table = _table()
     images = (table[:, :-1] / np.float32(_BRIGHTEST)).astype(np.float32).reshape(-1, 8, 8, 1)
     return split_as(split, images, table[:, -1], classes=_CLASSES)
+
+
+@cache
+def _table() -> np.ndarray:
+    """The file's numbers `[1797, 64 + 1]`; a study over many splits reads it once."""
+    text = gzip.decompress(packaged_file("scikit-learn", _FILE, _SHA256))
+    return np.loadtxt(io.BytesIO(text), delimiter=",", dtype=np.int32)

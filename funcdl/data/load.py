@@ -6,8 +6,11 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from funcdl.data import DATASETS
 from funcdl.data.arrays import arrays, presplit
+from funcdl.data.convert import examples
 from funcdl.errors import DataError, Problem, StudyError
 from funcdl.types import Dataset
 
@@ -36,7 +39,8 @@ def make_data(spec: Any) -> Dataset:
         return _named(what)(**arguments)
     if isinstance(what, Dataset):
         parts = (what.train, what.validation, what.test)
-        return presplit(*parts, **{"classes": what.classes, **_without_split(arguments)})
+        found = presplit(*parts, **{"classes": what.classes, **_without_split(arguments)})
+        return _with_units(found, what.units)
     if isinstance(what, Mapping):
         if set(what) != {"train", "validation", "test"}:
             raise DataError(
@@ -76,7 +80,22 @@ def _called(function: Any, arguments: dict[str, Any]) -> Dataset:
             f"{type(found).__name__}; it must return a Dataset, such as that of "
             "funcdl.data.arrays.arrays(inputs, targets)"
         )
-    return found
+    return _with_units(found, found.units)
+
+
+def _with_units(dataset: Dataset, units: Any) -> Dataset:
+    """The data set with its test examples' units, once they can be what they claim to be."""
+    if units is None:
+        return dataset
+    found, n = np.asarray(units), examples(dataset.test.inputs, dataset.test.targets)
+    if found.shape != (n,) or found.dtype.kind not in "iu":
+        raise DataError(
+            f"the units of the test examples are {found.dtype}{list(found.shape)}; allowed are "
+            f"integers [{n}], one for each example, such as "
+            "numpy.unique(groups, return_inverse=True)[1]"
+        )
+    _, numbers = np.unique(found, return_inverse=True)
+    return dataset._replace(units=numbers.astype(np.int32))
 
 
 def _without_split(arguments: dict[str, Any]) -> dict[str, Any]:

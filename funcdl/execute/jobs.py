@@ -33,6 +33,7 @@ def job_of(plan: Plan, position: int, run: Run) -> Job:
         keep=run.until is not None,
         mode=trial.mode,
         stream=train.get("stream", "auto"),
+        predictions=run.phase == "measure" and "predictions" in plan.keep,
     )
 
 

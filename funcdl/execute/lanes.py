@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,15 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from funcdl.execute.feed import Feed, OnDevice, for_init
+from funcdl.execute.looking import Looking, looking
+from funcdl.execute.measured import Measured
 from funcdl.execute.messages import Job, Result
 from funcdl.execute.programs import Program, as_scalars, stacked
 from funcdl.execute.runner import (
     CUT_SECONDS,
-    Measured,
     Saved,
     Watch,
     digest,
-    evaluator,
     next_look,
     worth_keeping,
 )
@@ -30,11 +31,11 @@ from funcdl.types import Dataset, State
 class Lane:
     """One run in its lane: where it is, and what it has measured."""
 
-    def __init__(self, job: Job, saved: Saved | None):
+    def __init__(self, job: Job, dataset: Dataset, saved: Saved | None):
         self.job = job
         self.step = int(saved.state.step) if saved else 0
         self.diverged = int(saved.state.diverged_at) if saved else -1
-        self.measured = Measured(job, saved.progress if saved else None)
+        self.measured = Measured(job, dataset, saved.progress if saved else None)
         self.stored = False  # as it was at its end
 
     @property
@@ -75,7 +76,7 @@ def run_lanes(
     keys = stacked(each, program.mesh)
     hyper = stacked([as_scalars(j.hyper) for j in filled], program.mesh)
     state = _with_saved(program.init(keys, hyper, for_init(on_device)), filled, saved, program.mesh)
-    lanes = [Lane(job, saved.get(job.id)) for job in jobs]
+    lanes = [Lane(job, dataset, saved.get(job.id)) for job in jobs]
     feed = Feed(on_device, each, max(job.end for job in jobs))
     cut = 1  # until the speed of the program is known
     while any(lane.going for lane in lanes):
@@ -97,7 +98,8 @@ def run_lanes(
             if lane.diverged < 0 and step < lane.step == looks[i]
         ]
         if here:
-            state = _look(lanes, here, program, state, hyper, dataset, watch)
+            at = looking(program, state, hyper, keys, dataset, watch.pulse)
+            state = _look(lanes, here, state, at)
         each_took = (time.perf_counter() - began) / len(lanes)
         over = [lanes[i] for i in here if lanes[i].step == lanes[i].job.end and not lanes[i].going]
         kept = [
@@ -123,30 +125,22 @@ def _read(lanes: Sequence[Lane], state: State) -> None:
             lane.step, lane.diverged = int(steps[i]), int(diverged[i])
 
 
-def _look(
-    lanes: Sequence[Lane],
-    here: Sequence[int],
-    program: Program,
-    state: State,
-    hyper: Mapping[str, Any],
-    dataset: Dataset,
-    watch: Watch,
-) -> State:
+def _look(lanes: Sequence[Lane], here: Sequence[int], state: State, at: Looking) -> State:
     """Lets the lanes that are `here`, at a look, measure themselves."""
     sums, counts = np.array(state.loss_sum), np.array(state.loss_count)
     diverged = np.array(state.diverged_at)
-    evaluate = evaluator(program, state, hyper, dataset, watch.pulse)
-    seen: dict[str, dict[str, np.ndarray]] = {}  # a split is evaluated once for all lanes
+    # A split is looked at once for all lanes.
+    values, outputs = functools.cache(at.values), functools.cache(at.outputs)
 
-    def of_lane(i: int, split: str) -> dict[str, np.ndarray]:
-        if split not in seen:
-            seen[split] = evaluate(split)
-        return {metric: values[i] for metric, values in seen[split].items()}
+    def of_lane(i: int) -> Looking:
+        return Looking(
+            lambda split: _lane(values(split), i), lambda split: _lane(outputs(split), i)
+        )
 
     for i in here:
         lane, loss = lanes[i], float(sums[i]) / int(counts[i])
         sums[i], counts[i] = 0, 0
-        if not lane.measured.look(lane.step, loss, lambda split, i=i: of_lane(i, split)):
+        if not lane.measured.look(lane.step, loss, of_lane(i)):
             diverged[i] = lane.diverged = lane.step
     return state._replace(loss_sum=sums, loss_count=counts, diverged_at=diverged)
 

@@ -39,6 +39,7 @@ class Job(NamedTuple):
         empty to start from the beginning. It changes no bits.
     keep: whether the state at the end is left as a checkpoint, for a run that may go on from it.
     mode: how its program runs.
+    predictions: whether the outputs of the validation and the test split are kept.
     stream: whether its training data stay on the host: "auto", "always" or "never"; it changes no
         bits.
     """
@@ -62,6 +63,7 @@ class Job(NamedTuple):
     keep: bool = False
     mode: Mode = EACH
     stream: str = "auto"
+    predictions: bool = False
 
     @property
     def end(self) -> int:
@@ -121,6 +123,7 @@ class Result(NamedTuple):
     seconds: float
     flops: float | None = None
     memory: int | None = None
+    outputs: Mapping[str, np.ndarray] = {}
 
 
 class Exhausted(NamedTuple):

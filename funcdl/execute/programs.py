@@ -15,12 +15,13 @@ from funcdl.execute.cost import Cost, cost
 from funcdl.execute.feed import Hosted, OnDevice, for_compiling, for_init
 from funcdl.execute.messages import Job
 from funcdl.plan.mode import EACH, Mode
+from funcdl.tasks.load import make_task
 from funcdl.train.assemble import Static, assemble
 from funcdl.train.lanes import lane_mesh, over_lanes, placed
 from funcdl.train.mesh import make_mesh, over, rows_over, shardings
 from funcdl.train.remat import compiler_options
 from funcdl.train.streams import stream_keys
-from funcdl.types import Dataset, Split, State
+from funcdl.types import Dataset, Split, State, Task
 
 EVALUATION_BATCH = 1024  # examples at once
 EVALUATION_TOTAL = 2**16  # examples at once, over all lanes of a device
@@ -37,6 +38,8 @@ class Program(NamedTuple):
     lanes: how many runs it does at once, on all devices; 0 if it has no axis of lanes.
     mesh: the devices that lanes are shared out to, if they are more than one.
     cost: of one step, and of the memory it takes.
+    predict: `predict(state, hyper, inputs) -> outputs`, likewise; None where no outputs are wanted.
+    drawn: whether `evaluate` and `predict` take a key and a place, too: see `types.Train`.
     """
 
     init: Callable[..., State]
@@ -47,6 +50,8 @@ class Program(NamedTuple):
     lanes: int = 0
     mesh: Any = None
     cost: Cost = Cost()
+    predict: Callable[..., Any] | None = None
+    drawn: bool = False
 
 
 def compile_program(
@@ -69,7 +74,7 @@ def compile_program(
         The program, and the seconds it took.
     """
     began = time.perf_counter()
-    mesh = make_mesh(mode.mesh) if mode.mesh else None
+    mesh, drawn = make_mesh(mode.mesh) if mode.mesh else None, static.mc_passes > 0
     train = assemble(static, dataset, over(mesh) if mesh else None)
     rows = min(EVALUATION_BATCH, max(_rows(dataset.validation), _rows(dataset.test)))
     keys, scalars = stream_keys(0, "tune", 0), as_scalars(hyper)
@@ -86,7 +91,7 @@ def compile_program(
         rows = min(rows, max(1, EVALUATION_TOTAL // mode.width))
         keys, scalars = stacked([keys] * lanes, mesh), stacked([scalars] * lanes, mesh)
         stop = placed(np.zeros(lanes, np.int32), mesh, lanes=True)
-        train = over_lanes(train, mesh, streamed=isinstance(on_device, Hosted))
+        train = over_lanes(train, mesh, streamed=isinstance(on_device, Hosted), drawn=drawn)
     options = _compiler_options()
     init = jax.jit(train.init, **where).lower(keys, scalars, first)
     init = init.compile(options | _for_one_call())
@@ -96,6 +101,11 @@ def compile_program(
     batch, _ = next(batches(dataset.validation, rows))
     if mesh and not lanes:
         batch = jax.device_put(batch, rows_over(mesh))
+    looking = (keys["dropout"], np.zeros(2, np.int32)) if drawn else ()
+    predict = None
+    if static.outputs or wants_outputs(make_task(static.task)):
+        predict = jax.jit(train.predict).lower(state, scalars, batch.inputs, *looking)
+        predict = predict.compile(options)
     traced = chunk.trace(state, keys, scalars, for_compiling(on_device), stop)
     compiled = traced.lower().compile(
         options | (compiler_options(jax.default_backend()) if static.remat else {})
@@ -104,14 +114,21 @@ def compile_program(
     program = Program(
         init=init,
         chunk=compiled,
-        evaluate=jax.jit(train.evaluate).lower(state, scalars, batch).compile(options),
+        evaluate=jax.jit(train.evaluate).lower(state, scalars, batch, *looking).compile(options),
         rows=rows,
         parameters=sum(x.size for x in jax.tree.leaves(shapes.variables["params"])),
         lanes=lanes,
         mesh=mesh,
         cost=cost(compiled, traced.jaxpr, mode.width if lanes else 1, shared),
+        predict=predict,
+        drawn=drawn,
     )
     return program, time.perf_counter() - began
+
+
+def wants_outputs(task: Task) -> bool:
+    """Whether a task has metrics that need the outputs of a whole split on the host."""
+    return bool(task.summaries or task.fitted)
 
 
 def template_of(program: Program, job: Job, on_device: OnDevice) -> State:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -12,10 +11,12 @@ import jax
 import numpy as np
 
 from funcdl.execute.feed import Feed, OnDevice, for_init
+from funcdl.execute.looking import looking
+from funcdl.execute.measured import Measured
 from funcdl.execute.messages import Job, Result
-from funcdl.execute.programs import Program, as_scalars, batches
+from funcdl.execute.programs import Program, as_scalars
 from funcdl.train.streams import stream_keys
-from funcdl.types import Curve, Dataset, State
+from funcdl.types import Dataset, State
 
 CUT_SECONDS = 1.0  # how long a worker is out of reach
 KEEP_SECONDS = 0.25  # a state that is reached sooner is reached again rather than written and read
@@ -77,7 +78,7 @@ def run_job(
     hyper = as_scalars(job.hyper)
     state = saved.state if saved else program.init(keys, hyper, for_init(on_device))
     feed = Feed(on_device, [keys], job.end)
-    measured = Measured(job, saved.progress if saved else None)
+    measured = Measured(job, dataset, saved.progress if saved else None)
     step = int(state.step)
     diverged = int(state.diverged_at)
     cut = 1  # until the speed of the program is known
@@ -93,8 +94,8 @@ def run_job(
         if diverged < 0 and step == look:
             loss = float(state.loss_sum) / int(state.loss_count)
             state = state._replace(loss_sum=np.float32(0), loss_count=np.int32(0))
-            evaluate = evaluator(program, state, hyper, dataset, watch.pulse)
-            if not measured.look(step, loss, evaluate):
+            here = looking(program, state, hyper, keys, dataset, watch.pulse)
+            if not measured.look(step, loss, here):
                 diverged = step
                 state = state._replace(diverged_at=np.int32(step))
         keep = (
@@ -115,106 +116,6 @@ def worth_keeping(job: Job, seconds: float, saved: Saved | None) -> bool:
 def next_look(job: Job, step: int) -> int:
     """The next step at which the run looks at the validation split."""
     return min((step // job.eval_every + 1) * job.eval_every, job.end)
-
-
-class Measured:
-    """What a run has measured so far.
-
-    With `at: final` the test split is looked at once, at the end; with `at: best` whenever the
-    selecting metric is the best yet, so that the reported numbers are those of that step.
-    """
-
-    def __init__(self, job: Job, progress: Mapping[str, Any] | None):
-        self.job = job
-        start = progress or {"curves": {}, "best": None, "final": {}, "examples": {}}
-        self._curves: dict[str, tuple[list[int], list[float]]] = {
-            name: (list(steps), list(values)) for name, (steps, values) in start["curves"].items()
-        }
-        self._best: float | None = start["best"]
-        self._final: dict[str, float] = dict(start["final"])
-        self._examples: dict[str, list[float]] = dict(start["examples"])
-
-    def look(self, step: int, train_loss: float, evaluate: Callable[[str], dict]) -> bool:
-        """Takes the metrics of this step; False if one of them is not finite."""
-        values = {"train/loss": train_loss}
-        validation = evaluate("validation")
-        values |= {name: _mean(x) for name, x in validation.items()}
-        if not all(map(math.isfinite, values.values())):
-            return False
-        for name, value in values.items():
-            steps, numbers = self._curves.setdefault(name, ([], []))
-            steps.append(step)
-            numbers.append(value)
-        metric, mode, at = self.job.select
-        better = self._best is None or (
-            values[metric] > self._best if mode == "max" else values[metric] < self._best
-        )
-        if better:
-            self._best = values[metric]
-        if step == self.job.end if at == "final" else better:
-            test = evaluate("test") if self.job.measured else {}
-            means = {name: _mean(x) for name, x in test.items()}
-            if not all(map(math.isfinite, means.values())):
-                return False
-            self._final = values | means
-            self._examples = {name: x.tolist() for name, x in test.items()}
-        return True
-
-    def progress(self) -> dict[str, Any]:
-        """Everything so far as plain data, for a checkpoint."""
-        return {
-            "curves": self._curves,
-            "best": self._best,
-            "final": self._final,
-            "examples": self._examples,
-        }
-
-    def result(
-        self, steps: int, diverged_at: int, digest: str, parameters: int, seconds: float
-    ) -> Result:
-        """How the run ended."""
-        ok = diverged_at < 0
-        return Result(
-            id=self.job.id,
-            status="ok" if ok else "diverged",
-            reason="",
-            steps=steps,
-            diverged_at=diverged_at,
-            digest=digest,
-            final=self._final if ok else {},
-            curves={
-                name: Curve(np.asarray(steps, np.int32), np.asarray(values, np.float64))
-                for name, (steps, values) in self._curves.items()
-            },
-            examples={n: np.asarray(x, np.float32) for n, x in self._examples.items() if ok},
-            parameters=parameters,
-            seconds=seconds,
-        )
-
-
-def evaluator(
-    program: Program,
-    state: State,
-    hyper: Mapping[str, Any],
-    dataset: Dataset,
-    pulse: Callable[[], None],
-) -> Callable[[str], dict[str, np.ndarray]]:
-    """How to evaluate this state: `evaluate("test") -> {"test/accuracy": [n]}`, or [lanes, n]."""
-
-    def evaluate(name: str) -> dict[str, np.ndarray]:
-        parts: dict[str, list[np.ndarray]] = {}
-        for batch, n in batches(getattr(dataset, name), program.rows):
-            pulse()
-            for metric, values in program.evaluate(state, hyper, batch).items():
-                parts.setdefault(f"{name}/{metric}", []).append(np.asarray(values)[..., :n])
-        return {metric: np.concatenate(values, -1) for metric, values in parts.items()}
-
-    return evaluate
-
-
-def _mean(values: np.ndarray) -> float:
-    """In float64, so that the mean of many examples keeps its digits."""
-    return float(np.mean(values, dtype=np.float64))
 
 
 def digest(variables: Any) -> str:

@@ -66,6 +66,16 @@ def brier(logits: Array, labels: Array) -> Array:
     return jnp.sum(jnp.square(p - _is_label(logits, labels)), axis=-1)
 
 
+def mean_of_passes(logits: Array) -> Array:
+    """Returns the logarithm of the mean probability over several passes, which are logits again.
+
+    Args:
+      logits: `[passes, batch, k]`.
+    """
+    log_p = jax.nn.log_softmax(_wide(logits))
+    return jax.nn.logsumexp(log_p, axis=0) - jnp.log(jnp.float32(logits.shape[0]))
+
+
 METRICS = {"loss": negative_log_likelihood, "accuracy": accuracy, "brier": brier}
 
 

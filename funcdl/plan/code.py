@@ -16,6 +16,8 @@ FILES = (
     "execute/feed.py",
     "execute/jobs.py",
     "execute/lanes.py",
+    "execute/looking.py",
+    "execute/measured.py",
     "execute/messages.py",
     "execute/programs.py",
     "execute/runner.py",

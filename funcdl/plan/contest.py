@@ -13,8 +13,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from funcdl.plan.repeats import streams_at
 from funcdl.plan.rungs import Rung, search_steps
-from funcdl.train.streams import STREAMS
 
 FINE, DIVERGED, FAILED = range(3)  # what a trial can come to, from the best to the worst
 
@@ -38,7 +38,8 @@ class Run(NamedTuple):
     id: identity of everything that determines its bits.
     phase: "tune" or "measure".
     trial: index of the point of the search space; `tuned` holds its values.
-    repeat: the replicate; `streams` says at which repeat each random stream is.
+    repeat: the replicate; `streams` says at which of its values each source of chance is, such as
+        the random streams "init" and "order" and, where it varies, the "split" of the data.
     until: the step it stops at, below the full number of steps; None for a whole run.
     continues: id of the run to the rung before, whose bits are the beginning of this one's; empty for
         none. It determines no bits.
@@ -60,10 +61,13 @@ class Contest(NamedTuple):
     compare: axis -> label.
     trials: how many points of its space are tried.
     rungs: how many of them are trained how far; one rung without early stopping.
-    tune_repeats, repeats: replicates of each trial, and of the chosen one.
+    tune_repeats, repeats: replicates of each trial, and of the chosen one. A study that adds
+        repeats replaces a contest by one with more.
     vary: the streams that differ between replicates; the others stay at replicate 0.
     maximise: whether a greater score is better.
     make: `make(phase, trial, repeat, streams, until) -> Run`.
+    cross: crossed streams -> their numbers of values, of the measuring runs; see
+        `funcdl.plan.repeats`. In tuning runs they differ together, as `vary` says.
     """
 
     block: str
@@ -76,6 +80,7 @@ class Contest(NamedTuple):
     vary: tuple[str, ...]
     maximise: bool
     make: Callable[[str, int, int, Mapping[str, int], int | None], Run]
+    cross: Mapping[str, int] = {}
 
 
 Trials = dict[int, list[Run]]  # trial -> its runs to one rung, a run per replicate
@@ -209,5 +214,6 @@ def _tuning(contest: Contest, trial: int, until: int | None, before: Trials) -> 
 
 
 def _run(contest: Contest, phase: str, trial: int, repeat: int, until: int | None = None) -> Run:
-    streams = {stream: repeat if stream in contest.vary else 0 for stream in STREAMS}
+    cross = contest.cross if phase == "measure" else {}
+    streams = streams_at(repeat, contest.vary, cross)
     return contest.make(phase, trial, repeat, streams, until)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from funcdl.config.identity import identity
-from funcdl.data.tree import leaves
+from funcdl.plan.datasets import Facts, facts_of
 from funcdl.plan.mode import Mode
 from funcdl.train.assemble import Static
 from funcdl.types import Dataset
 
 
-def program_id(static: Static, dataset: Dataset) -> str:
+def program_id(static: Static, data: Dataset | Facts) -> str:
     """A short name of the program that a static recipe makes on data of these shapes (hex).
 
     Runs with the same id differ only in numbers that are traced, so they share one compilation.
     """
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-    shapes = [[path, list(x.shape), str(x.dtype)] for path, x in leaves(splits)]
-    return identity({"static": static._asdict(), "data": shapes, "classes": len(dataset.classes)})[
-        :16
-    ]
+    known = facts_of(data) if isinstance(data, Dataset) else data
+    parts = {"static": static._asdict(), "data": known.shapes, "classes": len(known.classes)}
+    return identity(parts)[:16]
 
 
 def program_in_mode(program: str, mode: Mode) -> str:

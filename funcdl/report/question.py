@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from funcdl.stats.verdict import Mode
+
+
+class Search(NamedTuple):
+    """How one method was searched.
+
+    optimizer: its `name` and arguments, those that were searched being None; empty for a baseline,
+        and for an optimizer that is a Python object.
+    rest: a digest of all else that the method is: data, model, training, and what was searched of it.
+    ranges: tuned key -> its space as a config holds it, such as `{"log_uniform": [1e-4, 1.0]}`.
+    trials: points planned; 0 where nothing is searched.
+    """
+
+    optimizer: Mapping[str, Any]
+    rest: str
+    ranges: Mapping[str, Mapping[str, Any]]
+    trials: int
 
 
 class Question(NamedTuple):
@@ -25,12 +41,23 @@ class Question(NamedTuple):
     tuned: the tuned keys.
     spaces: (block, label) -> tuned key -> its space in words, such as "log_uniform: [1e-4, 1]".
     trials: tuning trials per method and block; 0 when nothing was tuned.
+    searches: (block, label) -> its `Search`; empty where that is not known.
+    sampler: how trials were chosen, such as "halton"; empty when nothing was tuned.
+    tune_repeats: runs per trial.
     stopping: how losing trials were stopped early, in words; empty where they were not.
     repeats: measuring runs planned per method and block.
-    vary: the random streams that differ between repeats.
+    vary: the random streams that differ between repeats; "split" among them where every repeat has a
+        split of the data of its own.
+    looks: the numbers of repeats at which a study that grows "until decided" looks at its answer,
+        rising; the last is the most it takes. Empty for a study that does not grow.
+    cross: crossed streams -> their number of values; the repeats are all combinations, numbered with
+        the last stream fastest. Empty where repeats are not crossed.
+    shares: (block, label) -> test examples over training and test examples of the method's data.
     parameters: (block, label) -> how many numbers the model trains.
     environment: name -> value, such as versions and the device.
     notes: sentences for the reader, shown as they are.
+    heading: the question as the config's author wrote it; may be empty.
+    setting: task, data, training and numerics in a few words each; see `funcdl.report.setting`.
     """
 
     name: str
@@ -47,12 +74,20 @@ class Question(NamedTuple):
     tuned: tuple[str, ...] = ()
     spaces: Mapping[tuple[str, str], Mapping[str, str]] = {}
     trials: int = 0
+    searches: Mapping[tuple[str, str], Search] = {}
+    sampler: str = ""
+    tune_repeats: int = 1
     stopping: str = ""
     repeats: int = 1
     vary: tuple[str, ...] = ()
+    looks: tuple[int, ...] = ()
+    cross: Mapping[str, int] = {}
+    shares: Mapping[tuple[str, str], float] = {}
     parameters: Mapping[tuple[str, str], int] = {}
     environment: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+    heading: str = ""
+    setting: Mapping[str, str] = {}
 
     def labels(self, block: str) -> list[str]:
         """The methods of a block, in the order of the config."""

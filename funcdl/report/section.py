@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # In the order of the page. Each is a function `(material, answer) -> Iterable[Section]` that gives
 # nothing where the study has nothing to say of its subject.
-SECTIONS: tuple[str, ...] = ()
+SECTIONS: tuple[str, ...] = ("funcdl.report.sections.variance:variance",)
 
 
 class Grid(NamedTuple):

@@ -24,10 +24,11 @@ class Paired(NamedTuple):
 
     n: how many pairs.
     difference: mean of a - b, in the metric's unit.
-    low, high: Student's interval for the mean difference.
-    t: the statistic, on n - 1 degrees of freedom.
+    low, high: the interval for the mean difference.
+    t: the statistic.
     p: two-sided, for the hypothesis of no difference, not corrected for other tests.
     reason: why there is no test; empty when there is one.
+    df: the degrees of freedom of `t`.
     """
 
     n: int
@@ -37,6 +38,7 @@ class Paired(NamedTuple):
     t: float | None
     p: float | None
     reason: str
+    df: float | None = None
 
 
 def paired_t(
@@ -92,7 +94,7 @@ def paired_t(
     half = half_width(sd, n, level)
     t = mean / (sd / math.sqrt(n))
     p = 2 * float(stdtr(n - 1, -abs(t)))
-    return Paired(n, mean, mean - half, mean + half, t, p, "")
+    return Paired(n, mean, mean - half, mean + half, t, p, "", n - 1)
 
 
 def refused(n: int, difference: float | None, reason: str) -> Paired:

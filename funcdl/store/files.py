@@ -13,7 +13,8 @@ from pathlib import Path
 from funcdl.errors import StoreError
 from funcdl.store import fault
 
-ROOMS = ("runs", "checkpoints", "report")  # the folders in a study's folder
+# The folders in a study's folder.
+ROOMS = ("runs", "checkpoints", "report", "report/tables", "report/figures")
 ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
@@ -66,7 +67,8 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         StoreError: if it cannot be written; the old file, if any, is then intact.
     """
-    place = path.parent.name if path.parent.name in ROOMS else path.stem
+    in_report = path.parent.parent.name == "report"
+    place = "report" if in_report else path.parent.name if path.parent.name in ROOMS else path.stem
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with explained(path):
         fault.passed(f"{place}.begin")

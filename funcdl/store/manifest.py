@@ -53,6 +53,8 @@ def write_manifest(folder: Path, report: Sequence[str]) -> None:
 def renew_report(folder: Path, report: Sequence[str]) -> None:
     """Notes a report that was made again, and vouches for nothing else anew.
 
+    What an earlier report had and this one has not is removed.
+
     Raises:
         StoreError: if it cannot be written.
     """
@@ -60,8 +62,32 @@ def renew_report(folder: Path, report: Sequence[str]) -> None:
         stated = read_sealed(folder / NAME)["files"]
     except (FileNotFoundError, DamageError):
         return
-    made = {name: _digest(folder / name) for name in (f"report/{name}" for name in report)}
-    write_sealed(folder / NAME, {"files": {**stated, **made}})
+    names = [f"report/{name}" for name in report]
+    others = {name: digest for name, digest in stated.items() if not name.startswith("report/")}
+    made = {name: _digest(folder / name) for name in names}
+    write_sealed(folder / NAME, {"files": {**others, **made}})
+    remove_files(folder, sorted(stated.keys() - others.keys() - made.keys()))
+
+
+def report_files(folder: Path) -> list[str]:
+    """The report's files that the manifest names, relative to the study's folder."""
+    try:
+        stated = read_sealed(folder / NAME).get("files", {})
+    except (FileNotFoundError, DamageError):
+        return []
+    return sorted(name for name in stated if name.startswith("report/"))
+
+
+def remove_files(folder: Path, names: Sequence[str]) -> None:
+    """Removes files of the report.
+
+    Raises:
+        StoreError: if one cannot be removed.
+    """
+    for name in names:
+        with explained(folder / name):
+            fault.passed("report.unlink")
+            (folder / name).unlink(missing_ok=True)
 
 
 def at_rest(folder: Path, report: Sequence[str]) -> bool:

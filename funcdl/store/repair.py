@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from funcdl.store import fault
 from funcdl.store.environments import mend_environments
-from funcdl.store.files import explained
 from funcdl.store.log import log_event, mend_log
-from funcdl.store.manifest import Damage, find_damage, remove_manifest
+from funcdl.store.manifest import (
+    Damage,
+    find_damage,
+    remove_files,
+    remove_manifest,
+    report_files,
+)
 
 
 def repair(folder: Path) -> list[Damage]:
@@ -37,15 +41,13 @@ def repair(folder: Path) -> list[Damage]:
 
 
 def remove_report(folder: Path) -> None:
-    """Takes the manifest and the report's page away, before anything changes that they speak of.
+    """Takes the manifest and the report away, before anything changes that they speak of.
 
-    They are written last: while they are not there, there is something left to do.
+    Manifest and page are written last: while they are not there, there is something left to do.
 
     Raises:
         StoreError: if they cannot be removed.
     """
+    names = report_files(folder)
     remove_manifest(folder)
-    page = folder / "report" / "index.html"
-    with explained(page):
-        fault.passed("report.unlink")
-        page.unlink(missing_ok=True)
+    remove_files(folder, list(dict.fromkeys(["report/index.html", *names])))

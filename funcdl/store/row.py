@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -30,6 +31,10 @@ class Row(NamedTuple):
     parameters: how many numbers the model trains.
     program, environment: digests of the program and of the machine and versions that ran it.
     seconds: time it took to run, without compiling; it determines nothing.
+    flops: operations of one training step, as XLA counts them; None where that is not known.
+    memory: bytes that its program takes on a device; None where that is not known.
+    outputs: split -> [n, k] float32, the model's outputs, where the study keeps them. They are stored
+        in files of their own (`funcdl.store.predictions`); the row holds their digest.
     """
 
     id: str
@@ -53,6 +58,9 @@ class Row(NamedTuple):
     program: str
     environment: str
     seconds: float
+    flops: float | None = None
+    memory: int | None = None
+    outputs: Mapping[str, np.ndarray] = {}
 
 
 LABELS = ("block", "method", "compare", "phase", "trial", "repeat", "tuned")
@@ -76,13 +84,16 @@ _TYPES: dict[str, pa.DataType] = {
     "program": pa.string(),
     "environment": pa.string(),
     "seconds": pa.float64(),
+    "flops": pa.float64(),
+    "memory": pa.int64(),
 }
 
 
 def to_table(rows: Sequence[Row]) -> pa.Table:
     """Rows as an Arrow table.
 
-    The columns of `Row`, with `compare` and `tuned` as JSON; `current` (true); per metric a float64
+    The columns of `Row`, with `compare` and `tuned` as JSON; `current` (true); `predictions`, the
+    digest of what is kept of them, if anything is; per metric a float64
     column of its name; `curve.<metric>.steps` and `.values`, and `examples.<metric>`, as lists.
     """
     columns: dict[str, pa.Array] = {}
@@ -91,6 +102,8 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
         if name in ("compare", "tuned"):
             values = [json.dumps(value, sort_keys=True) for value in values]
         columns[name] = pa.array(values, kind)
+    if any(row.outputs for row in rows):
+        columns["predictions"] = pa.array([predictions_digest(row.outputs) for row in rows])
     for name in _names(row.final for row in rows):
         columns[name] = pa.array([row.final.get(name) for row in rows], pa.float64())
     for name in _names(row.curves for row in rows):
@@ -100,6 +113,16 @@ def to_table(rows: Sequence[Row]) -> pa.Table:
     for name in _names(row.examples for row in rows):
         columns[f"examples.{name}"] = _lists([row.examples.get(name) for row in rows], np.float32)
     return pa.table(columns)
+
+
+def predictions_digest(outputs: Mapping[str, np.ndarray]) -> str | None:
+    """SHA-256 (hex) over the kept outputs of a run, by split; None where nothing is kept."""
+    if not outputs:
+        return None
+    total = hashlib.sha256()
+    for split, array in sorted(outputs.items()):
+        total.update(f"{split} {array.shape}\n".encode() + np.float32(array).tobytes())
+    return total.hexdigest()
 
 
 def in_order(columns: Sequence[str]) -> list[str]:

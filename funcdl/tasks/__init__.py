@@ -5,7 +5,8 @@ TASKS = {
     "regression": "funcdl.tasks.regression:regression",
 }
 
-# The metrics of each task, and which way is better. A split's value is the mean over its examples.
+# The metrics that each task always has, and which way is better. A split's value is the mean over its
+# examples. Metrics of whole splits, computed where a study asks for them: `funcdl.tasks.summaries`.
 METRICS = {
     "classification": {"loss": "min", "accuracy": "max", "brier": "min"},
     "regression": {"loss": "min", "mse": "min", "mae": "min"},

@@ -22,7 +22,7 @@ def check_data(spec: Any, dataset: Dataset) -> None:
     """
     name, arguments = name_and_arguments(spec)
     if name == "classification":
-        check_smoothing(**arguments)
+        check_smoothing(label_smoothing=arguments.get("label_smoothing", 0.0))
         check_labels(dataset)
     elif name == "regression":
         check_numbers(dataset)

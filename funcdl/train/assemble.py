@@ -25,6 +25,8 @@ class Static(NamedTuple):
     compute_dtype: as in `computing_in`.
     matmul_precision: as in `multiplying_in`.
     remat: whether the model is `rematerialised`.
+    mc_passes: as in `make_train`.
+    outputs: whether predictions are wanted on the host, beside the metrics.
     """
 
     task: Mapping[str, Any]
@@ -39,6 +41,8 @@ class Static(NamedTuple):
     compute_dtype: str = "float32"
     matmul_precision: str | None = None
     remat: bool = False
+    mc_passes: int = 0
+    outputs: bool = False
 
 
 def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> Train:
@@ -83,6 +87,7 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
             batch_size=static.batch_size,
             accumulate=static.accumulate,
             layout=layout or ALONE,
+            mc_passes=static.mc_passes,
         )
 
     train = Train(
@@ -90,7 +95,12 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
         chunk=lambda state, keys, hyper, data, stop: bound(hyper).chunk(
             state, keys, hyper, data, stop
         ),
-        evaluate=lambda state, hyper, split: bound(hyper).evaluate(state, hyper, split),
+        evaluate=lambda state, hyper, split, *drawn: bound(hyper).evaluate(
+            state, hyper, split, *drawn
+        ),
+        predict=lambda state, hyper, inputs, *drawn: bound(hyper).predict(
+            state, hyper, inputs, *drawn
+        ),
     )
     return multiplying_in(train, static.matmul_precision)
 

@@ -19,7 +19,9 @@ from funcdl.types import Train
 AXIS = "lanes"
 
 
-def over_lanes(train: Train, mesh: Mesh | None = None, *, streamed: bool = False) -> Train:
+def over_lanes(
+    train: Train, mesh: Mesh | None = None, *, streamed: bool = False, drawn: bool = False
+) -> Train:
     """The run's functions with a leading axis of lanes on everything but the data.
 
     Args:
@@ -30,20 +32,23 @@ def over_lanes(train: Train, mesh: Mesh | None = None, *, streamed: bool = False
             numbers of devices, as between kinds of machine, last digits may differ.
         streamed: whether `chunk` is called with a `Window` whose rows have an axis of lanes, too,
             since each lane has an order of its own.
+        drawn: whether `evaluate` and `predict` take a key, with an axis of lanes, and a place.
 
     Returns:
-        `init(keys, hyper, data)`, `chunk(state, keys, hyper, data, stop)` with `stop` [lanes], and
-        `evaluate(state, hyper, split)`, whose values are [lanes, n].
+        `init(keys, hyper, data)`, `chunk(state, keys, hyper, data, stop)` with `stop` [lanes],
+        `evaluate(state, hyper, split)`, whose values are [lanes, n], and `predict` likewise.
     """
     init = jax.vmap(train.init, (0, 0, None))
     if mesh is not None and mesh.devices.flat[0].platform == "cpu":
         # XLA:CPU waits for ever on the QR decompositions of several lanes on several devices.
         init = _one_by_one(train.init)
     chunk = jax.vmap(train.chunk, (0, 0, 0, Window._make([None, 0]) if streamed else None, 0))
-    evaluate = jax.vmap(train.evaluate, (0, 0, None))
+    looking = (0, 0, None, *((0, None) if drawn else ()))
+    evaluate, predict = (jax.vmap(f, looking) for f in (train.evaluate, train.predict))
     if mesh is None:
-        return Train(init, chunk, evaluate)
+        return Train(init, chunk, evaluate, predict)
     lane, same = PartitionSpec(AXIS), PartitionSpec()
+    shared = tuple(same if axis is None else lane for axis in looking)
 
     def shared_out(function: Any, specs: tuple[Any, ...]) -> Any:
         return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lane, check_vma=False)
@@ -53,7 +58,8 @@ def over_lanes(train: Train, mesh: Mesh | None = None, *, streamed: bool = False
         shared_out(
             chunk, (lane, lane, lane, Window._make([same, lane]) if streamed else same, lane)
         ),
-        shared_out(evaluate, (lane, lane, same)),
+        shared_out(evaluate, shared),
+        shared_out(predict, shared),
     )
 
 

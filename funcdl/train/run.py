@@ -19,6 +19,7 @@ import optax
 from jax import lax
 
 from funcdl.train.mesh import ALONE, Layout
+from funcdl.train.passes import averaged
 from funcdl.train.window import Window, batch_at
 from funcdl.types import Array, Hyper, Model, Optimizer, Split, State, Task, Train
 
@@ -31,6 +32,7 @@ def make_train(
     batch_size: int,
     accumulate: int = 1,
     layout: Layout = ALONE,
+    mc_passes: int = 0,
 ) -> Train:
     """Puts a model, a task and an optimizer together into a run.
 
@@ -43,9 +45,10 @@ def make_train(
         accumulate: micro-batches that a batch is cut into. Their gradients are averaged before the
             step, which is the same mathematics in less memory; it must divide `batch_size`.
         layout: where its arrays lie, for a run over many devices.
+        mc_passes: how many forward passes with dropout an evaluation averages; 0 for one without.
 
     Returns:
-        The pure functions `Train(init, chunk, evaluate)`.
+        The pure functions `Train(init, chunk, evaluate, predict)`.
 
     Raises:
         ValueError: if `accumulate` does not divide `batch_size`.
@@ -129,13 +132,18 @@ def make_train(
             state,
         )
 
-    def evaluate(state: State, hyper: Hyper, split: Split) -> Mapping[str, Array]:
+    def predict(state: State, hyper: Hyper, inputs: Any, *drawn: Array) -> Any:
         params = optimizer(hyper).eval_params(state.opt_state, state.variables["params"])
         variables = {**state.variables, "params": params}
-        outputs, _ = model.apply(variables, split.inputs, train=False, rngs={})
+        if mc_passes:
+            return averaged(model, task, variables, inputs, mc_passes, *drawn)
+        return model.apply(variables, inputs, train=False, rngs={})[0]
+
+    def evaluate(state: State, hyper: Hyper, split: Split, *drawn: Array) -> Mapping[str, Array]:
+        outputs = predict(state, hyper, split.inputs, *drawn)
         return {name: metric(outputs, split.targets) for name, metric in task.metrics.items()}
 
-    return Train(init, chunk, evaluate)
+    return Train(init, chunk, evaluate, predict)
 
 
 def _without_params(variables: Mapping[str, Any]) -> dict[str, Any]:

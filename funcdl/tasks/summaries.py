@@ -1,0 +1,133 @@
+"""Metrics of whole splits by name: those that are no means over examples. No JAX.
+
+A study asks for them, `metrics: [ece, conformal_size@0.05]`; what stands after `@` takes the place of
+the default of the metric's one argument.
+"""
+
+from __future__ import annotations
+
+import functools
+import pkgutil
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, NamedTuple
+
+from funcdl.errors import Problem, StudyError
+
+Mode = Literal["min", "max"]
+
+
+class Summary(NamedTuple):
+    """A metric of a whole split.
+
+    target: its function, `"module:name"`; see `funcdl.types.Task` for how it is called.
+    mode: which way is better; None where neither is, as for a coverage.
+    takes: the name of its one argument, "bins" or "alpha"; empty if it has none.
+    fitted: whether it is fitted on the validation split, so that it exists for the test split only.
+    """
+
+    target: str
+    mode: Mode | None
+    takes: Literal["", "bins", "alpha"] = ""
+    fitted: bool = False
+
+
+_RELIABILITY = "funcdl.metrics.reliability"
+_TEMPERATURE = "funcdl.metrics.temperature"
+_CONFORMAL = "funcdl.metrics.conformal"
+_GAUSSIAN = "funcdl.metrics.gaussian"
+
+SUMMARIES: dict[str, dict[str, Summary]] = {
+    "classification": {
+        "ece": Summary(f"{_RELIABILITY}:expected_calibration_error", "min", "bins"),
+        "ece_adaptive": Summary(f"{_RELIABILITY}:adaptive_calibration_error", "min", "bins"),
+        "mce": Summary(f"{_RELIABILITY}:maximum_calibration_error", "min", "bins"),
+        "temperature": Summary(f"{_TEMPERATURE}:temperature", None, fitted=True),
+        "temperature_nll": Summary(f"{_TEMPERATURE}:temperature_nll", "min", fitted=True),
+        "temperature_ece": Summary(f"{_TEMPERATURE}:temperature_ece", "min", "bins", True),
+        "conformal_coverage": Summary(f"{_CONFORMAL}:set_coverage", None, "alpha", True),
+        "conformal_size": Summary(f"{_CONFORMAL}:set_size", "min", "alpha", True),
+    },
+    "regression": {
+        "rmse": Summary(f"{_GAUSSIAN}:rmse", "min"),
+        "r2": Summary(f"{_GAUSSIAN}:r2", "max"),
+        "gaussian_nll": Summary(f"{_GAUSSIAN}:gaussian_nll", "min", fitted=True),
+        "gaussian_coverage": Summary(f"{_GAUSSIAN}:gaussian_coverage", None, "alpha", True),
+        "pit_distance": Summary(f"{_GAUSSIAN}:pit_distance", "min", fitted=True),
+        "conformal_coverage": Summary(f"{_CONFORMAL}:interval_coverage", None, "alpha", True),
+        "conformal_width": Summary(f"{_CONFORMAL}:interval_width", "min", "alpha", True),
+    },
+}
+
+
+def argument_of(summary: Summary, text: str) -> int | float:
+    """What stands after `@`, as a number.
+
+    Raises:
+      ValueError: saying what is allowed.
+
+    >>> argument_of(SUMMARIES["classification"]["ece"], "30")
+    30
+    """
+    if not summary.takes:
+        raise ValueError("takes no argument; leave out what follows @")
+    if summary.takes == "bins":
+        if text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000:
+            return int(text)
+        raise ValueError(f"@{text} given; allowed is a number of bins from 1 to 10000, such as @30")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if 0 < value < 1:
+        return value
+    raise ValueError(f"@{text} given; allowed is an alpha above 0 and below 1, such as @0.05")
+
+
+def named(task: str, word: str) -> tuple[str, Summary | None, str]:
+    """A metric as a study writes it: its name, what it is (None if unknown), what follows `@`."""
+    name, _, text = word.partition("@")
+    return name, SUMMARIES.get(task, {}).get(name), text
+
+
+def directions(task: str, words: Iterable[str]) -> dict[str, Mode | None]:
+    """Which way is better, of those asked for that the validation split has, too."""
+    every = ((word, named(task, word)[1]) for word in words)
+    return {word: found.mode for word, found in every if found and not found.fitted}
+
+
+Chosen = dict[str, Callable[..., float]]
+
+
+def chosen(task: str, words: Iterable[str], cheap: Iterable[str]) -> tuple[Chosen, Chosen]:
+    """The functions of the metrics that are asked for.
+
+    Args:
+      task: a name of `SUMMARIES`.
+      words: what is asked for.
+      cheap: the metrics that the task always has; asking for one changes nothing.
+
+    Returns:
+      `Task.summaries` and `Task.fitted`.
+
+    Raises:
+      StudyError: for a metric that the task does not know, or an argument that it cannot take.
+    """
+    always, plain, fitted = set(cheap), {}, {}
+    for word in words:
+        name, summary, text = named(task, word)
+        if word in always:
+            continue
+        if summary is None:
+            allowed = ", ".join([*cheap, *SUMMARIES[task]])
+            message = f"unknown metric {word!r} of {task}; allowed {allowed}"
+            raise StudyError([Problem("", "task.metrics", message)])
+        function: Any = pkgutil.resolve_name(summary.target)
+        if "@" in word:
+            try:
+                function = functools.partial(
+                    function, **{summary.takes: argument_of(summary, text)}
+                )
+            except ValueError as error:
+                raise StudyError([Problem("", "task.metrics", f"{name}: {error}")]) from error
+        (fitted if summary.fitted else plain)[word] = function
+    return plain, fitted
