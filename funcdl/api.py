@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from funcdl.config import Expansion, Study, expand
+from funcdl.config import Expansion, Method, Study, expand
 from funcdl.config.study import headed
 from funcdl.config.write import to_yaml
 from funcdl.data.tree import leaves
@@ -199,10 +199,21 @@ def make_question(study: Study, expansion: Expansion, plan: Plan, command: str) 
         repeats=study.repeat.count,
         vary=tuple(study.repeat.vary),
         shares=_shares(plan),
+        targets=_targets(study, expansion),
+        tasks={method.block: _task_name(method) for method in expansion.methods},
         notes=expansion.notes + lanes_note(study, plan),
         heading=headed(study),
         setting=setting(study, expansion, plan),
     )
+
+
+def _targets(study: Study, expansion: Expansion) -> dict[str, float]:
+    """The target of each block that has one."""
+    target = study.select.target
+    given = (
+        target if isinstance(target, dict) else {block.label: target for block in expansion.blocks}
+    )
+    return {block: float(value) for block, value in given.items() if value is not None}
 
 
 def _shares(plan: Plan) -> dict[tuple[str, str], float]:
@@ -213,6 +224,11 @@ def _shares(plan: Plan) -> dict[tuple[str, str], float]:
         train, test = (len(leaves(part.targets)[0][1]) for part in (data.train, data.test))
         found[method.block, method.label] = test / (train + test)
     return found
+
+
+def _task_name(method: Method) -> str:
+    name = method.recipe["task"]["name"]
+    return name if isinstance(name, str) else ""
 
 
 def lanes_note(study: Study, plan: Plan) -> tuple[str, ...]:

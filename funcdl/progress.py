@@ -61,8 +61,11 @@ def summary(status: Status) -> str:
 
     >>> summary(Status(5, 117, 0, 1, 0, 2, 9, (), 42.0, 25_300.0))
     '5 of 117 runs, 2 of 9 programs compiled, 1 diverged, 25,300 steps/s, about 42 s left'
+    >>> summary(Status(5, 10, 0, 0, 0, 2, 2, (), None, further=70))
+    '5 of 10 to 80 runs, 2 of 2 programs compiled'
     """
-    parts = [f"{status.runs} of {status.runs_total} runs"]
+    most = f" to {status.runs_total + status.further}" if status.further else ""
+    parts = [f"{status.runs} of {status.runs_total}{most} runs"]
     if status.reused:
         parts.append(f"{status.reused} of them done before")
     if status.programs_total:

@@ -22,6 +22,7 @@ from funcdl.store.folder import Folder
 from funcdl.store.frames import examples_of, metrics_frame, runs_frame
 from funcdl.store.manifest import Damage, find_damage
 from funcdl.store.parts import read_rows
+from funcdl.store.predictions import read_predictions
 
 
 class Results:
@@ -44,7 +45,8 @@ class Results:
         Columns: `id`, `block`, `method`, one per compared axis, one per tuned key, `phase` ("tune" or
         "measure"), `trial`, `repeat`, `status` ("ok", "diverged" or "failed"), `reason`, `steps`,
         `diverged_at`, `digest` (SHA-256 of the final parameters), `parameters`, `program`,
-        `environment`, `seconds`, and one per metric, such as `test/accuracy`.
+        `environment`, `data_digest` (of the data set), `seconds`, and one per metric, such as
+        `test/accuracy`.
         """
         frame = runs_frame(self._rows)
         asked = (self.question.selected_by, self.question.metric)
@@ -69,11 +71,53 @@ class Results:
     @property
     def material(self) -> Material:
         """What the report is made from."""
-        return Material(self.question, self.runs, self.metrics, self.examples)
+        return Material(
+            self.question,
+            self.runs,
+            self.metrics,
+            self.examples,
+            predictions=self.predictions,
+            targets=self.targets,
+        )
 
     def examples(self, metric: str) -> dict[str, np.ndarray]:
         """The metric of each example of the test split: run id -> [n] float32; measured runs only."""
         return examples_of(self._rows, metric)
+
+    def predictions(self, split: str = "test") -> dict[str, np.ndarray]:
+        """What each measured run said of every example, where the study has `keep: [predictions]`.
+
+        Args:
+            split: "test" or "validation".
+
+        Returns:
+            Run id -> the model's outputs [n, k] float32 (a classifier's are logits), in the order of
+            the examples.
+        """
+        return self._kept.get(split, {})
+
+    def targets(self, split: str = "test") -> dict[str, np.ndarray]:
+        """What was to be predicted: run id -> targets [n, ...], for the runs that `predictions` has."""
+        data = dict(zip(self.runs["id"], self.runs["data_digest"], strict=True))
+        of_data = self._kept.get(f"{split} targets", {})
+        return {run: of_data[data[run]] for run in self.predictions(split) if data[run] in of_data}
+
+    @cached_property
+    def _kept(self) -> dict[str, dict[str, np.ndarray]]:
+        """Split -> run id -> outputs, and "SPLIT targets" -> data digest -> targets."""
+        if "predictions" not in self.runs:
+            return {}
+        known = self.runs.dropna(subset="predictions")
+        lines, damaged = read_predictions(
+            self.folder, dict(zip(known["id"], known["predictions"], strict=True))
+        )
+        for path in damaged:
+            _warn(path, "is not as it was written")
+        found: dict[str, dict[str, np.ndarray]] = {}
+        for run, data, split, array in lines:
+            kind, key = (split, run) if run else (f"{split} targets", data)
+            found.setdefault(kind, {})[key] = array
+        return found
 
     def __repr__(self) -> str:
         """The folder and how many runs it holds."""
@@ -98,9 +142,13 @@ def load(folder: str | os.PathLike[str]) -> Results:
     rows, damaged = read_rows(opened.path / "runs")
     found = [Damage(f"runs/{path.name}", "is not as it was written") for path in damaged]
     for path, problem in [*found, *find_damage(opened.path)]:
-        warnings.warn(
-            f"{opened.path / path}: {problem}; the study's command repairs what can be repaired",
-            DamageWarning,
-            stacklevel=2,
-        )
+        _warn(opened.path / path, problem, level=3)
     return Results(opened.path, read_record(opened, rows), rows)
+
+
+def _warn(path: Path, problem: str, *, level: int = 2) -> None:
+    warnings.warn(
+        f"{path}: {problem}; the study's command repairs what can be repaired",
+        DamageWarning,
+        stacklevel=level,
+    )

@@ -37,7 +37,7 @@ from funcdl.types import Curve
 STUDY = """
 name: hashes
 task: classification
-data: digits
+data: {name: digits, split: {by: order}}
 train: {steps: 30, eval_every: 10}
 model: logistic
 compare:

@@ -100,9 +100,9 @@ def test_a_worker_that_hangs_is_ended_and_its_run_failed(tmp_path, monkeypatch):
 
     import optax
 
-    from funcdl.execute import supervisor
+    from funcdl.execute import patience
 
-    monkeypatch.setattr(supervisor, "COMPILING", 4.0)
+    monkeypatch.setattr(patience, "COMPILING", 4.0)
 
     def asleep(learning_rate: float):
         time.sleep(10_000)

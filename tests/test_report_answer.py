@@ -89,7 +89,7 @@ def test_comparisons_against_scipy():
     mirrored = answer(Material(swapped, runs)).comparisons
     assert list(mirrored["verdict"]) == [word.replace("worse", "better") for word in words]
     assert mirrored["low"].to_numpy() == pytest.approx(-found["high"].to_numpy())
-    assert set(found["population"]) == {"this test set (over repeats)"}
+    assert set(found["population"]) == {"this test set (the metric has no value per test example)"}
 
 
 def test_pairs_are_joined_by_repeat_not_by_order():

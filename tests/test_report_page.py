@@ -219,7 +219,7 @@ def test_every_study_prints(name):
 
 def test_rows_are_whole_and_in_order_of_rank():
     study = quickstart()
-    table = answer(*study[:2]).table.sort_values("rank")
+    table = answer(Material(*study[:2])).table.sort_values("rank")
     lines = printed(study, width=40).splitlines()
     assert lines[0].split()[:4] == ["#", "method", "n", "test/accuracy"]
     assert [line.split()[1] for line in lines[1:10]] == list(table["method"])

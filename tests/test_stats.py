@@ -249,8 +249,13 @@ def test_equivalence_is_wrong_in_at_most_its_error_rate():
     assert 0.01 < np.mean([one == "equivalent" for one in found]) < 0.035
 
 
-@pytest.mark.parametrize("margin", [0, -1, math.nan])
-def test_margin_must_be_positive(margin):
+@pytest.mark.parametrize("margin", [0, 0.0, None])
+def test_without_a_margin_nothing_is_equivalent(margin):
+    assert verdict(CLEAR, 0.2, mode="max", margin=margin) == "undecided"
+
+
+@pytest.mark.parametrize("margin", [-1, math.nan])
+def test_margin_must_not_be_negative(margin):
     with pytest.raises(ValueError, match="margin"):
         verdict(CLEAR, 0.01, mode="max", margin=margin)
 

@@ -13,7 +13,7 @@ import pytest
 
 import funcdl as fd
 from funcdl.config import load as load_config
-from funcdl.execute import inline, settings, supervisor
+from funcdl.execute import inline, patience, settings
 from funcdl.execute.status import Status
 from tests.fatal import entangled, fatal
 from tests.study_tools import funcdl, start, write
@@ -200,7 +200,7 @@ class Impatience:
 
     def __call__(self, status: object) -> None:
         hangs = self.marker.exists() and "worker hung" not in events(self.out)
-        self.monkeypatch.setattr(supervisor, self.patience, 2.0 if hangs else 600.0)
+        self.monkeypatch.setattr(patience, self.patience, 2.0 if hangs else 600.0)
 
 
 def under_fire(folder: Path, markers: Path, observe) -> fd.Results:

@@ -41,22 +41,53 @@ def fit_baseline(
     Raises:
       StudyError: if the name or an argument is unknown, or the estimator is for another task.
     """
+    outputs = predict_baseline(spec, dataset, task, seed)
+    return {name: measure(task, dataset, name, found) for name, found in outputs.items()}
+
+
+def measure(task: Task, dataset: Dataset, name: str, outputs: Any) -> dict[str, np.ndarray]:
+    """The task's metrics of each example of a split, `{metric: float32 [n]}`.
+
+    Args:
+      task: gives the metrics.
+      dataset: holds the targets.
+      name: of the split.
+      outputs: as `predict_baseline` gives them.
+    """
+    arrays = jnp.asarray(outputs), jnp.asarray(getattr(dataset, name).targets)
+    return {
+        metric: np.asarray(function(*arrays), np.float32)
+        for metric, function in task.metrics.items()
+    }
+
+
+def predict_baseline(spec: Any, dataset: Dataset, task: Task, seed: int) -> dict[str, np.ndarray]:
+    """Fits on the training split only, and predicts the other two.
+
+    Args:
+      spec: as in `fit_baseline`; so are the others.
+      dataset: the data, as the task checked them.
+      task: gives the width of the outputs.
+      seed: the `random_state`, where the estimator takes one.
+
+    Returns:
+      `{"validation": float32 [n, width], "test": float32 [n, width]}`.
+
+    Raises:
+      StudyError: if the name or an argument is unknown, or the estimator is for another task.
+    """
     estimator = _estimator(spec, seed)
     outputs = _classify if sklearn.base.is_classifier(estimator) else _regress
     width = task.outputs(dataset)
-    measured = {}
+    predicted = {}
     with threadpool_limits(limits=1):
         try:
             estimator.fit(_flat(dataset.train.inputs), np.asarray(dataset.train.targets))
         except (TypeError, ValueError) as error:
             raise _wrong(f"{type(estimator).__name__} cannot be fitted: {error}") from error
         for name, split in (("validation", dataset.validation), ("test", dataset.test)):
-            arrays = outputs(estimator, _flat(split.inputs), width), jnp.asarray(split.targets)
-            measured[name] = {
-                metric: np.asarray(function(*arrays), np.float32)
-                for metric, function in task.metrics.items()
-            }
-    return measured
+            predicted[name] = np.asarray(outputs(estimator, _flat(split.inputs), width))
+    return predicted
 
 
 def _estimator(spec: Any, seed: int) -> Any:

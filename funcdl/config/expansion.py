@@ -17,7 +17,7 @@ from funcdl.config.names import show
 from funcdl.config.node import Node
 from funcdl.config.recipe import PARTS, Recipe, Resolved, resolve, with_values
 from funcdl.config.search import Candidate, Rule, read_rules, search, untuned, unused
-from funcdl.config.selection import selection
+from funcdl.config.selection import check_target, selection
 from funcdl.config.spaces import Distribution, grid_size
 from funcdl.errors import Problem
 
@@ -112,6 +112,7 @@ def expand_tree(tree: Node, rules: Rules, problems: list[Problem]) -> Expansion 
     baselines = _baselines(tree, blocks, problems)
     problems.extend(unused(spaces, [c for _, _, c in candidates], _names()))
     chosen = selection(tree, rules.select, [c.resolved.recipe for _, _, c in candidates], problems)
+    check_target(tree, rules.select, [block.label for block in blocks], problems)
     ordered = [m for block in blocks for m in (*methods, *baselines) if m.block == block.label]
     _check_labels(ordered, tree, problems)
     contrasts = pairs(ordered, rules.contrasts, tree.child("contrasts"), problems)

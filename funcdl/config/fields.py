@@ -49,6 +49,8 @@ class Train(Part):
     remat: recompute activations in the backward pass, which takes less memory and more time.
     stream: whether the training data stay on the host and come batch by batch; `auto` where they
         do not fit on the device.
+    mc_passes: forward passes with dropout that each evaluation averages (MC dropout; Gal and
+        Ghahramani, 2016); 0 for the usual single pass without.
     """
 
     steps: Count = 1000
@@ -63,6 +65,7 @@ class Train(Part):
     matmul_precision: Literal["default", "high", "highest"] | None = None
     remat: bool = False
     stream: Literal["auto", "always", "never"] = "auto"
+    mc_passes: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
 class Mesh(Part):
@@ -162,16 +165,28 @@ class Select(Part):
     metric: `validation/` and a metric of the task.
     mode: whether more is better; known for the metrics of funcdl's tasks.
     at: the last evaluation, or the best one of the run.
+    target: a value of the metric; the report says how soon each method reaches it. One number, or
+        one per block.
     """
 
     metric: str = ""
     mode: Literal["min", "max"] | None = None
     at: Literal["final", "best"] = "final"
+    target: float | dict[str, float] | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _metric(cls, value: Any) -> Any:
         return value if isinstance(value, dict) else {"metric": value}
+
+    @field_validator("target", mode="before")
+    @classmethod
+    def _target(cls, value: Any) -> Any:
+        for one in value.values() if isinstance(value, dict) else [value]:
+            number = isinstance(one, int | float) and not isinstance(one, bool)
+            if one is not None and not (number and math.isfinite(one)):
+                raise ValueError(f"{show(one)} given; allowed a finite number, or one per block")
+        return value
 
 
 class Stop(Part):

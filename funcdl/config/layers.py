@@ -34,12 +34,18 @@ OPEN = frozenset({"across", "compare", "baselines", "tune", "variants"})
 """Keys whose parts are named by the user; those names may hold dots (`optimizer.learning_rate`)."""
 
 
+ALSO = {"metrics": ("task", "metrics")}
+"""Shorter names of keys that people look for at the top."""
+
+
 def split(key: str) -> Path:
     """The path of a dotted key.
 
-    >>> split("train.schedule.warmup"), split("tune.optimizer.b1")
-    (('train', 'schedule', 'warmup'), ('tune', 'optimizer.b1'))
+    >>> split("train.schedule.warmup"), split("tune.optimizer.b1"), split("metrics")
+    (('train', 'schedule', 'warmup'), ('tune', 'optimizer.b1'), ('task', 'metrics'))
     """
+    if key in ALSO:
+        return ALSO[key]
     head, dot, rest = key.partition(".")
     if head in OPEN:
         return (head, rest) if dot else (head,)

@@ -11,6 +11,7 @@ from funcdl import optimizers
 from funcdl.config.complaints import complaints
 from funcdl.config.fields import Train
 from funcdl.config.layers import split
+from funcdl.config.metrics import metric_problems
 from funcdl.config.names import unknown
 from funcdl.config.node import Node, is_mapping, plain
 from funcdl.config.sections import KINDS, Section, section
@@ -19,7 +20,7 @@ from funcdl.signatures import Parameter, parameters
 
 Recipe = dict[str, Any]
 
-_NOT_SEARCHED = ("schedule", "eval_every", "stream")
+_NOT_SEARCHED = ("schedule", "eval_every", "stream", "mc_passes")
 
 PARTS = ("task", "data", "model", "optimizer", "train")
 
@@ -59,6 +60,7 @@ def resolve(tree: Node, problems: list[Problem], parts: tuple[str, ...] = PARTS)
         else:
             found = section(KINDS[name], node, problems)
             recipe[name], prefix = found.values, name
+            problems.extend(metric_problems(node) if name == "task" else ())
         if not found.clear:
             obscure.add(name)
         if name != "data":  # a search over the data would choose the question

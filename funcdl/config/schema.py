@@ -14,6 +14,7 @@ from funcdl.config.spaces import NAMES
 from funcdl.config.study import Study
 from funcdl.errors import FuncdlError
 from funcdl.signatures import Expression, Parameter
+from funcdl.tasks.summaries import SUMMARIES
 
 Schema = dict[str, Any]
 
@@ -44,6 +45,8 @@ def json_schema() -> Schema:
         "baselines": {
             "anyOf": [_each("object", "baseline"), {"type": "array", "items": _ref("baseline")}]
         },
+        "metrics": {"type": "array", "items": {"enum": _metrics()}},
+        "keep": study["keep"],
         "contrasts": {"anyOf": [{"const": "all"}, _model(fields.Contrasts)]},
         "tune": _tune(),
         "repeat": {"anyOf": [{"type": "integer", "minimum": 1}, _model(fields.Repeat)]},
@@ -60,6 +63,11 @@ def json_schema() -> Schema:
         "additionalProperties": False,
         "$defs": _definitions(),
     }
+
+
+def _metrics() -> list[str]:
+    """Every metric of a whole split that a study may ask for, of any task."""
+    return sorted({name for known in SUMMARIES.values() for name in known})
 
 
 def _ref(name: str) -> Schema:

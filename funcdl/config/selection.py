@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from funcdl import tasks
 from funcdl.config.fields import Select
+from funcdl.config.metrics import known_metrics, why_not
 from funcdl.config.names import unknown
-from funcdl.config.node import Node
+from funcdl.config.node import Node, find
 from funcdl.config.recipe import Recipe
 from funcdl.errors import Problem
 
@@ -32,7 +32,8 @@ def selection(
     of the test split here would make every reported number too good.
     """
     place = (tree.child("select") or tree).child("metric") or tree.child("select") or tree
-    known = [metrics for metrics in map(_metrics, recipes) if metrics]
+    sections = [recipe.get("task", {}) for recipe in recipes]
+    known = [metrics for metrics in map(known_metrics, sections) if metrics]
     if not known:
         return (
             None if not select.metric else Selection(select.metric, select.mode or "min", select.at)
@@ -43,6 +44,7 @@ def selection(
     if f"{split}/" != PREFIX or name not in shared:
         allowed = [PREFIX + name for name in shared]
         note = "; trials are never chosen on test data" if split == "test" else ""
+        note = note or next(filter(None, (why_not(task, name) for task in sections)), "")
         problems.append(place.problem(unknown("metric", metric, allowed) + note, "select"))
         return None
     mode = select.mode or shared[name]
@@ -53,13 +55,19 @@ def selection(
     return Selection(metric, mode, select.at)
 
 
-def _metrics(recipe: Recipe) -> dict[str, Any]:
-    """Metric -> "min", "max", or None where the task is an object that does not say."""
-    task = recipe.get("task", {}).get("name")
-    if isinstance(task, str):
-        return dict(tasks.METRICS.get(task, {}))
-    names = getattr(task, "metrics", ())
-    return {name: "min" if name == "loss" else None for name in ("loss", *names)} if task else {}
+def check_target(
+    tree: Node, select: Select, blocks: Iterable[str], problems: list[Problem]
+) -> None:
+    """Targets by block name blocks that there are."""
+    if not isinstance(select.target, dict):
+        return
+    known = [label for label in blocks if label]
+    targets = find(tree, ("select", "target"))
+    for label in select.target:
+        if label not in known:
+            text = unknown("block", label, known) if known else "the study has no `across`"
+            place = targets.child(label) or targets
+            problems.append(place.problem(f"{text}; a target is one number, or one per block"))
 
 
 def _preferred(shared: dict[str, Any]) -> str:

@@ -47,6 +47,9 @@ class Study(Part):
     width: lanes per device under `vmap`; chosen for it if None.
     threads: threads per worker.
     mesh: the devices that share one run; one device if None.
+
+    keep: what is stored of each measured run beside its numbers; `predictions`, the outputs for every
+        validation and test example.
     """
 
     name: str = "study"
@@ -68,6 +71,7 @@ class Study(Part):
     repeat: Repeat = Repeat()
     select: Select = Select()
     margin: NotNegative | None = None
+    keep: list[Literal["predictions"]] = Field(default_factory=list)
     variants: dict[str, dict[str, Any]] | None = None
 
     _tree: Node = PrivateAttr()

@@ -34,7 +34,7 @@ def to_yaml(study: Study) -> str:
     ...                     optimizer={"name": "sgd", "learning_rate": 0.1})).split("train:")[0])
     name: study
     seed: 0
-    task: {name: classification, label_smoothing: 0.0}
+    task: {name: classification, label_smoothing: 0.0, metrics: []}
     data: {name: digits, split: {by: stratified, test: 0.2, validation: 0.2, seed: 0}}
     model: {name: logistic}
     optimizer: {name: sgd, learning_rate: 0.1, momentum: null, nesterov: false}
@@ -157,8 +157,12 @@ def _rest(study: Study, tree: Node) -> Tree:
     expansion = expand(study)
     result["repeat"] = study.repeat.written()
     result["select"] = {"metric": expansion.metric, "mode": expansion.mode, "at": expansion.at}
+    if study.select.target is not None:
+        result["select"]["target"] = study.select.target
     if study.margin is not None:
         result["margin"] = study.margin
+    if study.keep:
+        result["keep"] = list(study.keep)
     if study.variants is not None:
         result["variants"] = study.variants
     return result

@@ -7,8 +7,9 @@ import time
 
 import numpy as np
 
-from funcdl.baselines.fit import fit_baseline
+from funcdl.baselines.fit import measure, predict_baseline
 from funcdl.execute.messages import Job, Result
+from funcdl.execute.whole import Whole
 from funcdl.tasks.load import make_task
 from funcdl.train.streams import key_words
 from funcdl.types import Dataset
@@ -26,12 +27,15 @@ def run_baseline(job: Job, dataset: Dataset) -> Result:
     """
     began = time.perf_counter()
     seed = int(key_words(job.seed, job.phase, "init", job.streams["init"])[0])
-    per_split = fit_baseline(job.baseline, dataset, make_task(job.task), seed)
+    task = make_task(job.task)
+    outputs = predict_baseline(job.baseline, dataset, task, seed)
     examples = {
-        f"{split}/{metric}": np.asarray(values, np.float32)
-        for split, metrics in per_split.items()
-        for metric, values in metrics.items()
+        f"{split}/{metric}": values
+        for split, found in outputs.items()
+        for metric, values in measure(task, dataset, split, found).items()
     }
+    means = {name: float(np.mean(x, dtype=np.float64)) for name, x in examples.items()}
+    whole = Whole(task, dataset)
     digest = hashlib.sha256()
     for name, values in sorted(examples.items()):
         digest.update(name.encode() + b"\0" + values.tobytes())
@@ -42,9 +46,10 @@ def run_baseline(job: Job, dataset: Dataset) -> Result:
         steps=0,
         diverged_at=-1,
         digest=digest.hexdigest(),  # of its predictions' metrics: an estimator has no parameters
-        final={name: float(np.mean(x, dtype=np.float64)) for name, x in examples.items()},
+        final=means | whole.of("validation", outputs["validation"]) | whole.of_test(**outputs),
         curves={},
         examples={n: x for n, x in examples.items() if n.startswith("test/")},
         parameters=0,
         seconds=time.perf_counter() - began,
+        outputs=outputs if job.predictions else {},
     )

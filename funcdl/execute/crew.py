@@ -15,7 +15,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from funcdl.execute.messages import AHEAD, DATA, STOP, WORK, Ahead, Data, Job, Work, send
+from funcdl.execute.lent import Lent
+from funcdl.execute.messages import AHEAD, DATA, STOP, WORK, Ahead, Job, Work, send
 from funcdl.execute.worker_environment import worker_environment
 from funcdl.types import Dataset
 
@@ -36,7 +37,7 @@ class Member:
         self.programs: set[str] = set()  # that it has said to be ready
         self.ahead: set[str] = set()  # that it was told of before it needs them
         self.looks_ahead = False
-        self._known: set[str] = set()
+        self._lent = Lent()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (open as long as the process)
         with theirs:
             self.process = subprocess.Popen(
@@ -56,18 +57,20 @@ class Member:
         """Sends runs to do together, and their data before the first that need them."""
         self.jobs = {job.id: job for job in jobs}
         self.heard = time.monotonic()
-        self._send(Work(jobs), WORK, dataset)
+        # What is compiled ahead needs its data, too.
+        self._send(Work(jobs), WORK, dataset, free=self.ahead <= self.programs)
 
     def look_ahead(self, job: Job, dataset: Dataset) -> None:
         """Lets the worker compile the job's program while it does other things."""
         self.ahead.add(job.program)
-        self._send(Ahead(job), AHEAD, dataset)
+        self._send(Ahead(job), AHEAD, dataset, free=False)
 
-    def _send(self, message: Work | Ahead, kind: bytes, dataset: Dataset) -> None:
+    def _send(self, message: Work | Ahead, kind: bytes, dataset: Dataset, *, free: bool) -> None:
+        """`free`: whether the worker uses no other data set just now."""
         with contextlib.suppress(OSError):  # a worker that has just died is found by its silence
-            if dataset.digest not in self._known:
-                send(self.connection, Data(dataset), DATA)
-                self._known.add(dataset.digest)
+            data = self._lent.need(dataset, free=free)
+            if data is not None:
+                send(self.connection, data, DATA)
             send(self.connection, message, kind)
 
     @property

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from funcdl.execute.machine import may_have_accelerator, worker_count
-from funcdl.execute.messages import Data, Hello, Job, Work
+from funcdl.execute.lent import Lent
+from funcdl.execute.messages import Hello, Job, Work
 from funcdl.execute.settings import accelerator_held, as_in_a_worker
 from funcdl.execute.worker import Worker
 from funcdl.execute.worker_environment import worker_environment
@@ -36,12 +37,14 @@ class Here:
         self.programs: set[str] = set()
         self.ahead: set[str] = set()
         self.looks_ahead = False
+        self._lent = Lent()
 
     def give(self, jobs: tuple[Job, ...], dataset: Dataset) -> None:
         """Takes runs to do together; the next `Inline.poll` does them."""
         self.jobs = {job.id: job for job in jobs}
-        if dataset.digest not in self.worker.shelf.datasets:
-            self.worker.take(Data(dataset))
+        data = self._lent.need(dataset, free=True)
+        if data is not None:
+            self.worker.take(data)
         self.work = Work(jobs)
 
     def look_ahead(self, job: Job, dataset: Dataset) -> None:

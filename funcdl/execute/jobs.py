@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import numpy as np
+
 from funcdl.execute.messages import Job, Result
 from funcdl.plan.contest import Contest, Run
 from funcdl.plan.study import Plan
@@ -11,7 +15,7 @@ from funcdl.store.row import Row
 
 def job_of(plan: Plan, position: int, run: Run) -> Job:
     """What a worker is told of a run of the contest at this position."""
-    method, trial = plan.methods[position], plan.trials[position][run.trial]
+    method, trial = plan.methods[position], plan.on_split(position, run)
     train = trial.recipe.get("train", {"steps": 0, "eval_every": 1})
     return Job(
         id=run.id,
@@ -53,10 +57,20 @@ def label_of(contest: Contest, run: Run) -> Label:
 
 def row_of(plan: Plan, position: int, run: Run, job: Job, result: Result, environment: str) -> Row:
     """What is stored of a finished run."""
-    contest, trial = plan.contests[position], plan.trials[position][run.trial]
+    contest, trial = plan.contests[position], plan.on_split(position, run)
     return Row(
         **(label_of(contest, run)._asdict() | result._asdict()),
         recipe=trial.text,
         program=job.program,
         environment=environment,
+        data_digest=trial.data,
+        targets=_targets(plan, job.data, result.outputs),
     )
+
+
+def _targets(plan: Plan, data: str, outputs: Collection[str]) -> dict[str, np.ndarray]:
+    """The targets of the splits whose predictions are kept."""
+    if not outputs:
+        return {}
+    dataset = plan.datasets[data]
+    return {split: np.asarray(getattr(dataset, split).targets) for split in outputs}

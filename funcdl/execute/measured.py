@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from funcdl.execute.looking import Looking
 from funcdl.execute.messages import Job, Result
+from funcdl.execute.whole import Whole
 from funcdl.tasks.load import make_task
 from funcdl.types import Curve, Dataset, PyTree
 
@@ -26,7 +26,7 @@ class Measured:
     def __init__(self, job: Job, dataset: Dataset, progress: Mapping[str, Any] | None):
         assert job.static is not None
         self.job = job
-        self._task, self._dataset = make_task(job.static.task), dataset
+        self._whole = Whole(make_task(job.static.task), dataset)
         start = progress or {"curves": {}, "best": None, "final": {}, "examples": {}}
         self._curves: dict[str, tuple[list[int], list[float]]] = {
             name: (list(steps), list(map(float, values)))
@@ -50,7 +50,7 @@ class Measured:
         if not all(map(math.isfinite, values.values())):
             return False
         validation = looking.outputs("validation") if self._wants_validation(step) else None
-        values |= self._summaries("validation", validation)
+        values |= self._whole.of("validation", validation)
         for name, value in values.items():
             steps, numbers = self._curves.setdefault(name, ([], []))
             steps.append(step)
@@ -64,8 +64,8 @@ class Measured:
         """Whether the outputs of the validation split are needed: no more is moved than is used."""
         final = self.job.select[2] == "final"
         may_settle = self.job.measured and (step == self.job.end if final else True)
-        return bool(self._task.summaries) or (
-            may_settle and bool(self._task.fitted or self.job.predictions)
+        return self._whole.summaries or (
+            may_settle and (self._whole.fitted or self.job.predictions)
         )
 
     def _is_better(self, values: Mapping[str, float]) -> bool:
@@ -90,28 +90,13 @@ class Measured:
         means = {name: _mean(x) for name, x in test.items()}
         if not all(map(math.isfinite, means.values())):
             return False
-        wants = self._task.summaries or self._task.fitted or self.job.predictions
+        wants = self._whole.summaries or self._whole.fitted or self.job.predictions
         outputs = looking.outputs("test") if wants else None
-        self._final = values | means | self._summaries("test", outputs)
-        if self._task.fitted:
-            pair = self._of("test", outputs), self._of("validation", validation)
-            for name, fitted in self._task.fitted.items():
-                self._final[f"test/{name}"] = float(fitted(*pair))
+        self._final = values | means | self._whole.of_test(outputs, validation)
         self._examples = {name: x.tolist() for name, x in test.items()}
         if self.job.predictions:
             self._kept = {"validation": _one_array(validation), "test": _one_array(outputs)}
         return True
-
-    def _summaries(self, split: str, outputs: PyTree) -> dict[str, float]:
-        return {
-            f"{split}/{name}": float(summary(*self._of(split, outputs)))
-            for name, summary in self._task.summaries.items()
-        }
-
-    def _of(self, split: str, outputs: PyTree) -> tuple[PyTree, PyTree]:
-        """Outputs and targets of a split."""
-        targets = getattr(self._dataset, split).targets
-        return outputs, jax.tree.map(np.asarray, targets)
 
     def progress(self) -> dict[str, Any]:
         """Everything so far as plain data, for a checkpoint."""

@@ -18,9 +18,13 @@ DATA, AHEAD, WORK = b"D", b"A", b"W"  # to a worker: the kinds of what follows
 
 
 class Data(NamedTuple):
-    """To a worker: a data set, once; jobs name it by its digest."""
+    """To a worker: a data set; jobs name it by its digest.
+
+    over: digests of data sets that it need not hold any more.
+    """
 
     dataset: Dataset
+    over: tuple[str, ...] = ()
 
 
 class Job(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -91,6 +91,14 @@ class Shelf:
         with self._lock:
             self._programs[name] = Future()
             self._programs[name].set_result(program)
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Gives up data sets, here and on the device; no run that is at hand may need them."""
+        with self._lock:
+            for digest in digests:
+                self.datasets.pop(digest, None)
+                for key in [key for key in self._placed if key[0] == digest]:
+                    del self._placed[key]
 
     def drop(self, job: Job) -> None:
         """Puts a program away."""

@@ -18,6 +18,7 @@ class Status(NamedTuple):
     workers: what each worker does, in words.
     seconds_left: an estimate; None while there is nothing to base it on.
     steps_per_second: of all workers together, over the last seconds; None while nothing trains.
+    further: runs beyond `runs_total` that the study may come to need, if its answer stays undecided.
     """
 
     runs: int
@@ -30,6 +31,7 @@ class Status(NamedTuple):
     workers: tuple[str, ...]
     seconds_left: float | None
     steps_per_second: float | None = None
+    further: int = 0
 
 
 Observer = Callable[[Status], None]
@@ -38,17 +40,17 @@ Observer = Callable[[Status], None]
 class Tally:
     """Counts what happens; `status` is a snapshot."""
 
-    def __init__(self, runs: int, programs: int):
-        """`runs`: planned at most; `programs`: to be compiled."""
-        self._total, self._programs = runs, programs
+    def __init__(self, runs: int, programs: int, further: int = 0):
+        """`runs`: planned at most; `programs`: to be compiled; `further`: runs that may be added."""
+        self._total, self._programs, self._further = runs, programs, further
         self._done = self._reused = self._diverged = self._failed = 0
         self._compile_seconds: dict[str, float] = {}
         self._steps: deque[tuple[float, int]] = deque()
 
     @property
-    def left(self) -> int:
-        """Runs that are not finished."""
-        return self._total - self._done
+    def most_left(self) -> int:
+        """Runs that are not finished, and those that may be added."""
+        return self._total - self._done + self._further
 
     def compiled(self, program: str, seconds: float) -> None:
         """Notes a program that a worker compiled, or loaded."""
@@ -63,6 +65,15 @@ class Tally:
         self._done += places
         self._diverged += status == "diverged"
         self._failed += status == "failed"
+
+    def more(self, runs: int) -> None:
+        """Notes runs that are added."""
+        self._total += runs
+        self._further -= runs
+
+    def settled(self, runs: int) -> None:
+        """Notes runs that might have been added, and are not."""
+        self._further -= runs
 
     def complete(self, unneeded: int, reused: int) -> None:
         """Notes a method that is complete: it needed fewer runs, and had some of them before."""
@@ -89,6 +100,7 @@ class Tally:
             workers=tuple(workers),
             seconds_left=left,
             steps_per_second=self._throughput(),
+            further=self._further,
         )
 
     def _throughput(self) -> float | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from funcdl.data.unchanged import check_unchanged
 from funcdl.errors import FuncdlError
+from funcdl.execute.agenda import Agenda
 from funcdl.execute.crew import Crew, Member
 from funcdl.execute.device import NO_DEVICE, no_worker
+from funcdl.execute.growth import Growth
 from funcdl.execute.inline import Here, Inline
 from funcdl.execute.interrupt import Interrupted, Interruption
-from funcdl.execute.jobs import job_of, label_of, row_of
+from funcdl.execute.jobs import job_of, row_of
 from funcdl.execute.kept import Kept
 from funcdl.execute.messages import (
     Beat,
@@ -28,9 +28,10 @@ from funcdl.execute.messages import (
     Result,
     failed,
 )
+from funcdl.execute.patience import patience
 from funcdl.execute.queue import NO_PROGRAM, Queue
-from funcdl.execute.status import Observer, Status, Tally
-from funcdl.plan.contest import Contest, Outcome, Run, due, most, told
+from funcdl.execute.status import Observer, Status
+from funcdl.plan.contest import Run
 from funcdl.plan.study import Plan
 from funcdl.store.environments import remember_environment
 from funcdl.store.ledger import Label, Ledger
@@ -38,9 +39,6 @@ from funcdl.store.log import log_event
 from funcdl.train.axes import devices_of, too_few
 
 ATTEMPTS = 3  # how often a run may take its worker down before it counts as failed
-SILENCE = 300.0  # seconds a worker may be silent while it trains; it speaks about every second
-STARTING = 300.0  # seconds it may take to start
-COMPILING = 1800.0  # seconds it may be silent while it compiles
 AHEAD = 4  # programs that a worker compiles while its device trains
 GOODBYE = 30.0  # seconds workers get to save when the study is interrupted
 
@@ -59,27 +57,36 @@ class OutOfMemory(FuncdlError):
 class Supervisor:
     """One study being carried out; `run` does everything."""
 
-    def __init__(self, plan: Plan, folder: Path, ledger: Ledger, observe: Observer):
-        """`folder` must be owned by this process, `ledger` must be its ledger."""
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        ledger: Ledger,
+        observe: Observer,
+        growth: Growth | None = None,
+    ):
+        """Takes over a study.
+
+        Args:
+            plan: what to do.
+            folder: the study's, owned by this process.
+            ledger: of that folder.
+            observe: told how far the study is.
+            growth: how repeats are added; None for a study that has all that it shall have.
+        """
         self.plan, self.folder, self.ledger, self.observe = plan, folder, ledger, observe
-        self.outcomes = {run: self._outcome(k.status, k.final) for run, k in ledger.known.items()}
+        self.agenda = Agenda(plan, ledger.known, self._need, growth)
+        self.tally = self.agenda.tally
         self.queue = Queue()
         self.kept = Kept(folder / "checkpoints")
-        self._open: dict[
-            str, list[int]
-        ] = {}  # run id -> positions of the contests that wait for it
-        self._waits = [0] * len(plan.contests)  # how many runs each contest waits for
-        self._runs: dict[str, tuple[int, Run]] = {}
         self._attempts: dict[str, int] = {}
         self._environment_of: dict[int, str] = {}
         self._false_starts = 0
         self._exhausted: OutOfMemory | None = None
-        self.tally = Tally(sum(map(most, plan.contests)), len(plan.programs))
 
     def prepare(self) -> int:
         """Queues what is missing of the study, and returns how many runs can start at once."""
-        for position in range(len(self.plan.contests)):
-            self._advance(position)
+        self.agenda.begin()
         return len(self.queue)
 
     def run(self, workers: int, every: float, interruption: Interruption) -> Status:
@@ -102,7 +109,7 @@ class Supervisor:
         """
         crew = self._crew(workers, every, interruption)
         try:
-            while self._open:
+            while not self.agenda.over:
                 self._hand_out(crew)
                 self._turn(crew, crew.poll(0.2))
                 if interruption.signum is not None:
@@ -118,7 +125,7 @@ class Supervisor:
     def _crew(self, workers: int, every: float, interruption: Interruption) -> Crew | Inline:
         place, threads = self.folder / "checkpoints", self.plan.threads
         if workers:
-            most_at_once = 1 if self.plan.mesh else min(workers, self.tally.left)
+            most_at_once = 1 if self.plan.mesh else min(workers, self.tally.most_left)
             return Crew(most_at_once, place, every, threads)
         return Inline(place, every, threads, self._turn, lambda: interruption.signum is not None)
 
@@ -134,11 +141,7 @@ class Supervisor:
 
     def labels(self) -> list[Label]:
         """The runs a reader is told of, finished or not, in the study's order."""
-        return [
-            label_of(contest, run)
-            for contest in self.plan.contests
-            for run in told(contest, self.outcomes)
-        ]
+        return self.agenda.labels()
 
     def status(self, crew: Crew | Inline | None) -> Status:
         """How far the study is now."""
@@ -154,31 +157,11 @@ class Supervisor:
         if durable or at_once:
             self.kept.drop(durable)
 
-    def _outcome(self, status: str, final: Any) -> Outcome:
-        metric = self.plan.select[0]
-        return Outcome(status, final.get(metric), final.get("validation/loss"))
-
-    def _advance(self, position: int) -> None:
-        """Queues what a contest needs next; called when it waits for nothing."""
-        contest = self.plan.contests[position]
-        while self._waits[position] == 0:
-            runs = due(contest, self.outcomes)
-            missing = [run for run in runs if run.id not in self.outcomes]
-            self.kept.need(position, missing)
-            if not missing:
-                self._count(contest, runs)
-                return
-            for run in missing:
-                self._waits[position] += 1
-                if run.id not in self._open:
-                    self._runs[run.id] = (position, run)
-                    self.queue.put(job_of(self.plan, position, run))
-                self._open.setdefault(run.id, []).append(position)
-
-    def _count(self, contest: Contest, runs: list[Run]) -> None:
-        """A contest is complete: a method that failed everywhere needs fewer runs than planned."""
-        here = [run for run in runs if run.id not in self._runs]
-        self.tally.complete(unneeded=most(contest) - len(runs), reused=len(here))
+    def _need(self, position: int, missing: list[Run], new: list[Run]) -> None:
+        """A contest waits for runs; those that are new are queued."""
+        self.kept.need(position, missing)
+        for run in new:
+            self.queue.put(job_of(self.plan, position, run))
 
     def _hand_out(self, crew: Crew | Inline) -> None:
         for member in crew.members:
@@ -227,7 +210,10 @@ class Supervisor:
                         job = member.jobs.pop(name)
                         self._finish(job, result, self._environment_of[member.number])
             case Exhausted():  # raised when everything else that was heard is taken
-                self._exhausted = OutOfMemory(message.program, message.reason)
+                # Splits of other sizes have programs of their own, but share the trial's lanes.
+                position, run = self.agenda.owner(next(iter(member.jobs)))
+                program = self.plan.trials[position][run.trial].program
+                self._exhausted = OutOfMemory(program, message.reason)
             case Beat():
                 self.tally.worked(message.steps)
             case None:
@@ -237,18 +223,13 @@ class Supervisor:
         self._environment_of[member.number] = remember_environment(self.folder, facts)
 
     def _finish(self, job: Job, result: Result, environment: str) -> None:
-        check_unchanged(self.plan.datasets[job.data])
-        position, run = self._runs[job.id]
+        self.plan.datasets.check_unchanged(job.data)
+        position, run = self.agenda.owner(job.id)
         self.queue.took(job.program, result.seconds)
-        self.outcomes[job.id] = self._outcome(result.status, result.final)
-        self.tally.finished(result.status, len(self._open[job.id]))
         if result.status == "failed":
             log_event(self.folder, "run failed", run=job.id, reason=result.reason)
         self.ledger.add(row_of(self.plan, position, run, job, result, environment))
-        for position in self._open.pop(job.id):
-            self._waits[position] -= 1
-            if self._waits[position] == 0:
-                self._advance(position)
+        self.agenda.came(job.id, result.status, result.final)
 
     def _bury(self, crew: Crew | Inline, member: Member | Here, how: str) -> None:
         """A worker is gone: its run is tried again elsewhere, three times at most."""
@@ -266,13 +247,13 @@ class Supervisor:
             else:
                 reason = f"its worker was lost {ATTEMPTS} times, at last by {how}"
                 self._finish(job, failed(job.id, reason), self._environment_of[member.number])
-        if self._open:
+        if not self.agenda.over:
             crew.hire()
 
     def _watch(self, crew: Crew | Inline) -> None:
         """Ends a worker that has been silent for too long; its end is then heard by `poll`."""
         for member in crew.members:
-            limit = _patience(member)
+            limit = patience(member)
             if time.monotonic() - member.heard > limit:
                 log_event(self.folder, "worker hung", runs=list(member.jobs), seconds=limit)
                 member.kill()
@@ -283,16 +264,7 @@ class Supervisor:
         if not member.jobs:
             return "waiting"
         job = next(iter(member.jobs.values()))
-        position, run = self._runs[job.id]
+        position, run = self.agenda.owner(job.id)
         doing = "compiling" if job.program not in (*member.programs, NO_PROGRAM) else run.phase
         more = f" and {len(member.jobs) - 1} more" if len(member.jobs) > 1 else ""
         return f"{doing} {self.plan.contests[position].method}{more}"
-
-
-def _patience(member: Member | Here) -> float:
-    """Seconds a worker may be silent, by what it is doing."""
-    if not member.ready:
-        return STARTING
-    if member.program in (None, NO_PROGRAM):
-        return math.inf  # it has nothing to say; a library that fits a baseline cannot speak
-    return SILENCE if member.program in member.programs else COMPILING

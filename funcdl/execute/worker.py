@@ -68,7 +68,8 @@ class Worker:
         self.trouble = ""  # with data that could not be read
 
     def take(self, message: Data) -> None:
-        """Keeps a data set."""
+        """Keeps a data set, and gives up others."""
+        self.shelf.forget(message.over)
         self.shelf.datasets[message.dataset.digest] = message.dataset
 
     def run(self, work: Work, tell: Tell) -> list[Result]:

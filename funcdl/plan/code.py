@@ -22,6 +22,7 @@ FILES = (
     "execute/programs.py",
     "execute/runner.py",
     "execute/settings.py",
+    "execute/whole.py",
     "execute/worker_environment.py",
 )
 

@@ -32,8 +32,9 @@ class Library:
         self._study = study
         self._checked: set[tuple[str, str]] = set()
         self._programs: dict[tuple[str, str], str] = {}
-        self._on_split: dict[tuple[str, str, Place], Trial] = {}
-        self._shapes: dict[str, list[str]] = {}
+        self._moved: dict[tuple[str, str, Place], Trial] = {}
+        self._splits_of: dict[tuple[str, bool], list[str]] = {}
+        self._sizes: dict[str, list[str]] = {}  # data set -> one of each size among its splits
 
     def trials(self, method: Method) -> Iterator[Trial]:
         """The trials of a method, in the order in which they are tried, on their first split.
@@ -47,13 +48,13 @@ class Library:
         for values in found:
             recipe = with_values(method.recipe, values)
             data, described = self.splits.find(recipe["data"])
-            for digest in self._every(recipe, canonical(described), tuned=len(found) > 1):
-                self._check_sizes(recipe, digest)
+            self._check(recipe, data, tuned=len(found) > 1)
             text = canonical({**_without_stream(recipe), "data": described})
             if method.baseline is not None:
                 yield Trial(values, recipe, text, data, None, {}, "")
                 continue
             static, hyper = cut(recipe)
+            static = static._replace(outputs="predictions" in self._study.keep)
             yield Trial(values, recipe, text, data, static, hyper, self._program(static, data))
 
     def on_split(self, trial: Trial, place: Place) -> Trial:
@@ -61,15 +62,15 @@ class Library:
         if not self.splits.vary:
             return trial
         key = (trial.text, trial.program, place)
-        if key not in self._on_split:
+        if key not in self._moved:
             data, described = self.splits.find(trial.recipe["data"], place)
             text = canonical({**_without_stream(trial.recipe), "data": described})
             moved = trial._replace(text=text, data=data)
             if trial.static is not None:
                 plain = self._program(trial.static, data)
                 moved = moved._replace(plain=plain, program=program_in_mode(plain, trial.mode))
-            self._on_split[key] = moved
-        return self._on_split[key]
+            self._moved[key] = moved
+        return self._moved[key]
 
     def programs(self, trials: Iterable[Trial]) -> list[str]:
         """The programs of trials in their modes: more than one each where splits differ in size."""
@@ -77,6 +78,64 @@ class Library:
         for trial in trials:
             if trial.static is None:
                 continue
-            for digest in self._shapes[self._key(trial.recipe, trial.data)]:
+            for digest in self._sizes[trial.data]:
                 found[program_in_mode(self._program(trial.static, digest), trial.mode)] = None
         return list(found)
+
+    def _program(self, static: Static, data: str) -> str:
+        key = (canonical(static._asdict()), data)
+        if key not in self._programs:
+            self._programs[key] = program_id(static, self.datasets.facts[data])
+        return self._programs[key]
+
+    def _check(self, recipe: Mapping[str, Any], data: str, *, tuned: bool) -> None:
+        """A recipe against its data, on all splits of them."""
+        if (data, tuned) not in self._splits_of:
+            digests = self.splits.all(recipe["data"], tuned=tuned)
+            known = [*self._sizes.get(data, ()), *digests]
+            by_size = {self.datasets.facts[digest].shapes: digest for digest in reversed(known)}
+            self._sizes[data] = list(by_size.values())[::-1]
+            self._splits_of[data, tuned] = digests
+        self._check_task(recipe["task"], data, self._splits_of[data, tuned])
+        for digest in self._sizes[data]:
+            self._check_sizes(recipe, self.datasets.facts[digest].sizes[0])
+
+    def _check_task(self, task: Any, data: str, digests: Iterable[str]) -> None:
+        """Data against the task, each pair once."""
+        text = canonical(task)
+        if (text, data) in self._checked:
+            return
+        for digest in digests:
+            if (text, digest) not in self._checked:
+                try:
+                    check_data(task, self.datasets[digest])
+                except DataError as error:
+                    raise self._refused("data", str(error)) from error
+                self._checked.add((text, digest))
+
+    def _check_sizes(self, recipe: Mapping[str, Any], n: int) -> None:
+        """A recipe against the number of training examples."""
+        train = recipe.get("train", {})
+        if train.get("stream") == "always" and not has_grain():
+            message = no_grain("always given, so the training data stay on the host")
+            raise self._refused("train.stream", message)
+        size, parts = train.get("batch_size", 1), train.get("accumulate", 1)
+        if size > n:
+            message = f"{size} given, but the training split has {n} examples; allowed 1 to {n}"
+            raise self._refused("train.batch_size", message)
+        if size % parts:
+            message = (
+                f"{parts} given, but it must divide every batch size that is tried, also {size}"
+            )
+            raise self._refused("train.accumulate", message)
+        if self._study.mesh and (message := uneven(size, parts, self._study.mesh.model_dump())):
+            raise self._refused("train.batch_size", message)
+
+    def _refused(self, key: str, message: str) -> StudyError:
+        return StudyError([problem_at(self._study, key, message)])
+
+
+def _without_stream(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe without what changes no bits, so that it is in no run's identity."""
+    train = {key: value for key, value in recipe.get("train", {}).items() if key != "stream"}
+    return {**recipe, **({"train": train} if train else {})}

@@ -11,7 +11,7 @@ from funcdl.train.assemble import Static
 
 SWITCHES = ("clip_norm", "clip_value", "weight_decay")  # of `train`; None or 0 switches them off
 
-NUMERIC = ("compute_dtype", "matmul_precision", "remat")  # of `train`; each makes another program
+NUMERIC = ("compute_dtype", "matmul_precision", "remat", "mc_passes")  # of `train`, static
 
 
 def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:

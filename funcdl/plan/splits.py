@@ -74,7 +74,9 @@ class Splits:
         measured = [self.find(section, ("measure", index))[0] for index in range(count)]
         if count > 1 and len(set(measured)) == 1:
             text = "split varies, but the data come out the same for every data.split.seed"
-            raise self._refused(self._key, f"{text}; remove split, or let the data look at the seed")
+            raise self._refused(
+                self._key, f"{text}; remove split, or let the data look at the seed"
+            )
         tuning = range(tune.repeat if tune and tuned else 0)
         return [*measured, *(self.find(section, ("tune", index))[0] for index in tuning)]
 
@@ -94,7 +96,9 @@ class Splits:
     def _check_splittable(self, section: Any) -> None:
         rule = section.get(SPLIT) if isinstance(section, Mapping) else None
         if not isinstance(rule, Mapping):
-            text = "split varies, but the data come already split, which is one split for all repeats"
+            text = (
+                "split varies, but the data come already split, which is one split for all repeats"
+            )
             raise self._refused(self._key, f"{text}; remove split, or give data that can be split")
         if rule["by"] == "order":
             text = "split varies, but data.split.by is order, which has one split for all repeats"

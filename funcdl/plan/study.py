@@ -10,12 +10,14 @@ from funcdl.config import Expansion, Method, Study
 from funcdl.config.identity import identity
 from funcdl.plan.code import code_digest
 from funcdl.plan.contest import Contest, Run
+from funcdl.plan.datasets import Datasets
+from funcdl.plan.library import Library
 from funcdl.plan.mode import CPU, EACH, Mode, chosen_name
 from funcdl.plan.program import program_in_mode
+from funcdl.plan.repeats import SPLIT
 from funcdl.plan.stopping import rungs_of
-from funcdl.plan.trial import Library, Trial
+from funcdl.plan.trial import Trial
 from funcdl.plan.widths import widths_of
-from funcdl.types import Dataset
 
 NUMBERS = {"dtype": "float32", "random": "threefry2x32"}
 FLAGS = ("XLA_FLAGS", "LIBTPU_INIT_ARGS")  # of XLA; where they are set, they may change numbers
@@ -27,14 +29,17 @@ class Plan(NamedTuple):
     seed: the study's seed.
     select: (metric, "max" or "min", "final" or "best").
     methods: in the order of the config.
-    trials: of each method.
-    contests: of each method.
+    trials: of each method; where every repeat has a split of its own, on the first of these. See
+        `on_split`.
+    contests: of each method, with the repeats that it gets in any case.
     datasets: digest -> data set.
     programs: the programs that will be compiled.
     mode: "each" or "vmap".
     widths: program, before its mode, -> lanes per device; empty under "each".
     threads: threads per worker.
     mesh: axis -> devices, if all devices share each run; else empty.
+    library: knows every trial on every split.
+    keep: what is stored of measured runs beside their numbers.
     """
 
     seed: int
@@ -42,12 +47,18 @@ class Plan(NamedTuple):
     methods: tuple[Method, ...]
     trials: tuple[tuple[Trial, ...], ...]
     contests: tuple[Contest, ...]
-    datasets: Mapping[str, Dataset]
+    datasets: Datasets
     programs: tuple[str, ...]
     mode: str
     widths: Mapping[str, int]
-    threads: int = 1
-    mesh: Mapping[str, int] = {}
+    threads: int
+    mesh: Mapping[str, int]
+    library: Library
+    keep: tuple[str, ...] = ()
+
+    def on_split(self, position: int, run: Run) -> Trial:
+        """The trial that a run of the contest at this position is of, on the run's own data."""
+        return _on_split(self.library, self.trials[position][run.trial], run.phase, run.streams)
 
 
 def make_plan(
@@ -75,10 +86,9 @@ def make_plan(
     name = EACH.name if study.mesh else chosen_name(study.mode, backend, {} if widths else lanes)
     trials = tuple(tuple(_in_mode(study, trial, name, lanes) for trial in tried) for tried in plain)
     contests = tuple(
-        _contest(study, method, tried, select)
+        _contest(study, method, tried, select, library)
         for method, tried in zip(expansion.methods, trials, strict=True)
     )
-    programs = dict.fromkeys(trial.program for tried in trials for trial in tried)
     return Plan(
         seed=study.seed,
         select=select,
@@ -86,12 +96,18 @@ def make_plan(
         trials=trials,
         contests=contests,
         datasets=library.datasets,
-        programs=tuple(filter(None, programs)),
+        programs=tuple(library.programs(trial for tried in trials for trial in tried)),
         mode=name,
         widths=lanes if name == "vmap" else {},
         threads=study.threads,
         mesh=study.mesh.model_dump() if study.mesh else {},
+        library=library,
+        keep=tuple(study.keep),
     )
+
+
+def _on_split(library: Library, trial: Trial, phase: str, streams: Mapping[str, int]) -> Trial:
+    return library.on_split(trial, (phase, streams.get(SPLIT, 0)))
 
 
 def _in_mode(study: Study, trial: Trial, name: str, widths: Mapping[str, int]) -> Trial:
@@ -106,7 +122,11 @@ def _in_mode(study: Study, trial: Trial, name: str, widths: Mapping[str, int]) -
 
 
 def _contest(
-    study: Study, method: Method, trials: tuple[Trial, ...], select: tuple[str, str, str]
+    study: Study,
+    method: Method,
+    trials: tuple[Trial, ...],
+    select: tuple[str, str, str],
+    library: Library,
 ) -> Contest:
     always = {
         "baseline": method.baseline,
@@ -121,11 +141,15 @@ def _contest(
     def make(
         phase: str, trial: int, repeat: int, streams: Mapping[str, int], until: int | None
     ) -> Run:
-        one = trials[trial]
-        of_run = {"recipe": one.text, "data": one.data, "phase": phase, "streams": dict(streams)}
+        one = _on_split(library, trials[trial], phase, streams)
+        # The split is in the recipe and in the data; every run has the other streams.
+        keys = {stream: at for stream, at in streams.items() if stream != SPLIT}
+        of_run = {"recipe": one.text, "data": one.data, "phase": phase, "streams": keys}
         of_run |= one.mode.numbers()
         if until is not None:  # a whole run is the same one, whether or not others are stopped
             of_run["until"] = until
+        if study.keep and phase == "measure":  # it changes no bits, but asks for more
+            of_run["keep"] = list(study.keep)
         name = identity(always | of_run)[:40]
         return Run(name, phase, trial, repeat, streams, one.values, until)
 
@@ -136,8 +160,9 @@ def _contest(
         trials=len(trials),
         rungs=rungs_of(study, trials),
         tune_repeats=study.tune.repeat if study.tune else 1,
-        repeats=study.repeat.count,
-        vary=tuple(study.repeat.vary),
+        repeats=study.repeat.first,
+        vary=study.repeat.varied,
         maximise=select[1] == "max",
         make=make,
+        cross=study.repeat.cross or {},
     )

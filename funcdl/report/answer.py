@@ -8,6 +8,7 @@ import pandas as pd
 
 from funcdl.report.caveats import warnings
 from funcdl.report.comparisons import comparisons
+from funcdl.report.evidence import Evidence
 from funcdl.report.material import Material
 from funcdl.report.record import records
 from funcdl.report.sentence import sentence
@@ -31,8 +32,9 @@ class Answer(NamedTuple):
 
 def answer(material: Material) -> Answer:
     """Answer a study's question from its runs, finished or not."""
-    question, runs = material.question, material.runs
-    rows, tests = table(material), comparisons(material)
-    plain_rows = records(rows)
-    said = sentence(question, plain_rows, records(tests))
-    return Answer(rows, tests, said, tuple(warnings(question, records(runs), plain_rows)))
+    question, evidence = material.question, Evidence(material)
+    rows, tests = table(material, evidence), comparisons(material, evidence)
+    plain_rows, plain_tests = records(rows), records(tests)
+    said = sentence(question, plain_rows, plain_tests)
+    found = warnings(question, evidence.records, plain_rows, plain_tests)
+    return Answer(rows, tests, said, tuple(found))

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from funcdl.report.question import Question
 from funcdl.report.record import Record
+from funcdl.report.search_warnings import search_warnings
 from funcdl.report.wording import count, listing, plain
 
 FEW = 5
 
 
-def warnings(question: Question, runs: list[Record], table: list[Record]) -> list[str]:
-    """Sentences about failed and diverged runs, missing repeats and small samples.
+def warnings(
+    question: Question, runs: list[Record], table: list[Record], comparisons: list[Record]
+) -> list[str]:
+    """Sentences about failed and diverged runs, missing repeats, small samples and the search.
 
     Args:
         question: what was asked.
         runs: a record per run.
         table: the question's table, as records.
+        comparisons: its comparisons, as records.
     """
     found = [
         _failed(runs),
         _unfinished(question, table),
         *_diverged(table),
-        _search(table),
+        *search_warnings(question, runs, table, comparisons),
         _few(table),
     ]
     return [text for text in found if text]
@@ -59,19 +63,6 @@ def _diverged(table: list[Record]) -> list[str]:
         "a method that diverged ranks below every one that did not."
         for (lost, total), names in alike.items()
     ]
-
-
-def _search(table: list[Record]) -> str:
-    """Diverged trials are no fault, but a search that loses half of them is half as thorough."""
-    lost = sum(row["trials_diverged"] for row in table)
-    if not lost:
-        return ""
-    text = f"{lost} of {count(sum(row['trials'] for row in table), 'tuning trial')} diverged"
-    half = [row for row in table if 0 < row["trials"] <= 2 * row["trials_diverged"]]
-    if half:
-        names = listing([_name(row) for row in half])
-        return f"{text}, at least half of those of {names}: a narrower space would search better."
-    return f"{text}; they count as worst in the search."
 
 
 def _few(table: list[Record]) -> str:

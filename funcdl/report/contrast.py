@@ -8,22 +8,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from funcdl.report.evidence import Evidence, Examples, Grid, arrange, until_look
+from funcdl.report.evidence import (
+    DATA,
+    SPLITS,
+    TEST_SET,
+    Evidence,
+    Examples,
+    Grid,
+    arrange,
+    until_look,
+)
 from funcdl.report.record import Record
 from funcdl.stats.corrected import corrected_t
-from funcdl.stats.crossed import FEWEST, crossed_t
+from funcdl.stats.crossed import FEWEST, crossed_t, of_differences
+from funcdl.stats.interval import ROUNDING
 from funcdl.stats.outlook import Outlook, outlook, outlook_of_splits
 from funcdl.stats.paired import Paired, paired_t, refused
 from funcdl.stats.sequential import running_p
 
-DATA, TEST_SET = "data like these", "this test set"
-SPLITS = f"{DATA} (resampled splits)"
 OWN_TEST_SETS = "every repeat has a test set of its own"
 
 Runs = Mapping[int, Record]
 
 
-class Tested(NamedTuple):
+class Comparison(NamedTuple):
     """A comparison of two methods and of one population, at the latest look.
 
     paired: the difference, its interval and its test at this look.
@@ -52,8 +60,8 @@ class Contrast(NamedTuple):
 
     n: int
     examples: int
-    headline: Tested
-    fixed: Tested
+    headline: Comparison
+    fixed: Comparison
     population: str
     looks_done: int = 0
     scores: np.ndarray | None = None
@@ -73,15 +81,19 @@ def contrast(evidence: Evidence, block: str, a: str, b: str) -> Contrast:
     lost = [sum(runs[i]["status"] == "diverged" for i in common) for runs in (of_a, of_b)]
     if any(lost):
         reason = f"diverged: {a} in {lost[0]}, {b} in {lost[1]} of {n} common repeats"
-        return _refused(n, f"{reason}; a test of the others would be one of survivors", True)
+        return _refused(
+            evidence, n, f"{reason}; a test of the others would be one of survivors", True
+        )
     if any(question.metric not in runs[i] for runs in (of_a, of_b) for i in common):
-        return _refused(n, f"no run has measured {question.metric}", True)
+        return _refused(evidence, n, f"no run has measured {question.metric}", True)
     if not common:
-        return _refused(0, "no common repeats", bool(of_a or of_b))
+        return _refused(
+            evidence, 0, "no common repeats", {(block, a), (block, b)} <= evidence.tried
+        )
     parts = until_look(common, question.looks)
     if not parts:
         first = f"the first planned look is at {question.looks[0]} common repeats"
-        return _refused(n, f"{first}; there are {n}")
+        return _refused(evidence, n, f"{first}; there are {n}")
     share = max(question.shares.get((block, name), 0.0) for name in (a, b))
     looks = [_look(evidence, of_a, of_b, arrange(part, question.cross), share) for part in parts]
     last = looks[-1]
@@ -113,9 +125,9 @@ def correlation(scores: np.ndarray | None) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _refused(n: int, reason: str, lasting: bool = False) -> Contrast:
-    none = Tested(refused(n, None, reason), None)
-    return Contrast(n, 0, none, none, TEST_SET, lasting=lasting)
+def _refused(evidence: Evidence, n: int, reason: str, lasting: bool = False) -> Contrast:
+    none = Comparison(refused(n, None, reason), None)
+    return Contrast(n, 0, none, none, evidence.population, lasting=lasting)
 
 
 def _look(evidence: Evidence, of_a: Runs, of_b: Runs, grid: Grid, share: float) -> Contrast:
@@ -140,26 +152,25 @@ def _splits(
     evidence: Evidence, grid: Grid, x: np.ndarray, y: np.ndarray, share: float
 ) -> Contrast | None:
     """Repeats that have a split of the data each; None where they do not."""
-    question = evidence.question
-    crossed = "split" in grid.streams
-    if not (crossed or "split" in question.vary or "split" in question.cross):
+    if not evidence.splits:
         return None
-    none = Tested(refused(x.size, None, OWN_TEST_SETS), None)
+    crossed = "split" in grid.streams
+    none = Comparison(refused(x.size, None, OWN_TEST_SETS), None)
     if not 0 < share < 1:
         unknown = refused(x.size, None, "the share of test data is not known")
-        return Contrast(x.size, 0, Tested(unknown, None), none, SPLITS)
+        return Contrast(x.size, 0, Comparison(unknown, None), none, SPLITS)
     if crossed:  # what was crossed with the splits is averaged: it is no further evidence
         others = tuple(i for i, name in enumerate(grid.streams) if name != "split")
         x, y = x.mean(axis=others), y.mean(axis=others)
     paired = corrected_t(x, y, share, evidence.level)
     cells = grid.repeats.size
-    return Contrast(cells, 0, Tested(paired, paired.p), none, SPLITS, differences=x - y)
+    return Contrast(cells, 0, Comparison(paired, paired.p), none, SPLITS, differences=x - y)
 
 
 def _both(evidence: Evidence, of_a: Runs, of_b: Runs, grid: Grid, fixed: Paired) -> Contrast:
     """Over repeats and test examples, if the metric has a value per test example."""
     n = grid.repeats.size
-    on_set = Tested(fixed, fixed.p)
+    on_set = Comparison(fixed, fixed.p)
     examples = paired_examples(evidence, of_a, of_b, grid)
     if isinstance(examples, str):
         return Contrast(n, 0, on_set, on_set, f"{TEST_SET} ({examples})")
@@ -169,11 +180,11 @@ def _both(evidence: Evidence, of_a: Runs, of_b: Runs, grid: Grid, fixed: Paired)
     if few:
         reason = fixed.reason or f"{few[0]} common repeats; a test for {DATA} needs {FEWEST}"
         headline = refused(n, float(np.mean(a.sums - b.sums)), reason)
-        return Contrast(n, units, Tested(headline, None), on_set, DATA)
+        return Contrast(n, units, Comparison(headline, None), on_set, DATA)
     table = a.minus(b).values()
-    # The magnitudes of the scores, not of the differences, tell what is rounding.
-    headline = crossed_t(table + b.sums, b.sums, evidence.level)
-    return Contrast(n, units, Tested(headline, headline.p), on_set, DATA, differences=table)
+    scale = max(float(np.abs(scores.sums).max()) for scores in (a, b))
+    headline = of_differences(table, evidence.level, ROUNDING * scale)
+    return Contrast(n, units, Comparison(headline, headline.p), on_set, DATA, differences=table)
 
 
 def paired_examples(
@@ -185,19 +196,19 @@ def paired_examples(
         return a
     if isinstance(b, str):
         return b
-    if not np.array_equal(a.sizes, b.sizes):
+    if a.data != b.data or not np.array_equal(a.sizes, b.sizes):
         return "the methods were tested on different examples"
     if len(a.sizes) < FEWEST:
         return f"{len(a.sizes)} independent units of test data are too few"
     return a, b
 
 
-def _running(looks: list[Tested], planned: tuple[int, ...]) -> Tested:
+def _running(looks: list[Comparison], planned: tuple[int, ...]) -> Comparison:
     """The latest look, with the p-value that all looks so far allow."""
     last, p = looks[-1].paired, [look.p for look in looks]
     running = running_p(p, planned)
     known = [look for look in looks if look.p is not None]
     if running is None or last.difference is None:
-        return Tested(last, running)
+        return Comparison(last, running)
     strongest = min(known, key=lambda look: look.p or 0.0).paired.difference or 0.0
-    return Tested(last, running, (strongest > 0) != (last.difference > 0))
+    return Comparison(last, running, (strongest > 0) != (last.difference > 0))

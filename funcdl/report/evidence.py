@@ -14,6 +14,10 @@ from funcdl.stats.sequential import level_at
 
 TOLERANCE = 1e-4  # a metric that is not the mean of its examples to this precision is none of them
 
+DATA, TEST_SET = "data like these", "this test set"
+SPLITS = f"{DATA} (resampled splits)"
+NO_EXAMPLES = "the metric has no value per test example"
+
 
 class Grid(NamedTuple):
     """Repeats arranged by what varied between them.
@@ -31,10 +35,12 @@ class Examples(NamedTuple):
 
     sums: `[..., units]`, the sum over the unit's examples, divided by the mean size of a unit.
     sizes: `[units]`, how many examples each unit has, over that mean.
+    data: digest of the data they belong to; None where it is not known.
     """
 
     sums: np.ndarray
     sizes: np.ndarray
+    data: str | None = None
 
     def values(self) -> np.ndarray:
         """`[..., units]` whose means over the last axis are the runs' scores.
@@ -48,7 +54,7 @@ class Examples(NamedTuple):
 
     def minus(self, other: Examples) -> Examples:
         """The differences, on the same units."""
-        return Examples(self.sums - other.sums, self.sizes)
+        return self._replace(sums=self.sums - other.sums)
 
 
 class Evidence:
@@ -62,7 +68,6 @@ class Evidence:
         self.question = material.question
         self.level = level_at(self.question.alpha, self.question.looks)
         self._material = material
-        self._units: dict[str, tuple[np.ndarray, np.ndarray] | None] = {}
 
     @cached_property
     def records(self) -> list[Record]:
@@ -79,8 +84,25 @@ class Evidence:
         return found
 
     @cached_property
+    def tried(self) -> set[tuple[str, str]]:
+        """(block, method) of every method that has measured runs, also if all of them failed."""
+        return {(r["block"], r["method"]) for r in self.records if r["phase"] == "measure"}
+
+    @cached_property
     def _examples(self) -> Mapping[str, np.ndarray]:
         return self._material.examples(self.question.metric)
+
+    @property
+    def population(self) -> str:
+        """What the headline of a study with this metric speaks of."""
+        if self.splits:
+            return SPLITS
+        return DATA if self._examples else f"{TEST_SET} ({NO_EXAMPLES})"
+
+    @property
+    def splits(self) -> bool:
+        """Whether every repeat has a split of the data of its own."""
+        return "split" in self.question.vary or "split" in self.question.cross
 
     def scores(self, runs: Mapping[int, Record], grid: Grid) -> np.ndarray:
         """The metric of the runs in a grid's cells, `[n1, ...]`."""
@@ -94,16 +116,19 @@ class Evidence:
         arrays = [self._examples.get(run["id"]) for run in chosen]
         known = [x for x in arrays if x is not None]
         if not known or len(known) < len(arrays):
-            return "it has no value per test example"
-        if len({len(x) for x in known}) > 1:
+            return NO_EXAMPLES
+        if (
+            len({(len(x), run.get("data_digest")) for x, run in zip(known, chosen, strict=True)})
+            > 1
+        ):
             return "the runs were tested on different examples"
         table = np.stack(known).astype(np.float64)
         score = self.scores(runs, grid).ravel()
         apart = np.abs(table.mean(axis=1) - score)
         if not (apart <= TOLERANCE * np.abs(table).mean(axis=1)).all():
-            return "it is not the mean over test examples"
+            return "the metric is not a mean over test examples"
         sums, sizes = self._by_unit(chosen[0]["id"], table)
-        return Examples(sums.reshape(*grid.repeats.shape, -1), sizes)
+        return Examples(sums.reshape(*grid.repeats.shape, -1), sizes, chosen[0].get("data_digest"))
 
     def _by_unit(self, run: str, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[runs, examples]` summed over what belongs together."""

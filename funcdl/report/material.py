@@ -29,6 +29,8 @@ class Material(NamedTuple):
         for the measured runs that have it.
     units: `units(run id) -> [n]` integers; test examples with equal numbers belong together (one
         customer, one hour of a series) and are no independent evidence. None: each stands alone.
+    predictions: `predictions("test") -> {run id: [n, k] float32}`, the outputs of the measured runs,
+        where the study keeps them; `targets("test") -> {run id: [n, ...]}`, what was to be predicted.
     """
 
     question: Question
@@ -38,3 +40,5 @@ class Material(NamedTuple):
     )
     examples: Callable[[str], Mapping[str, np.ndarray]] = _no_examples
     units: Callable[[str], np.ndarray | None] = _alone
+    predictions: Callable[[str], Mapping[str, np.ndarray]] = _no_examples
+    targets: Callable[[str], Mapping[str, np.ndarray]] = _no_examples

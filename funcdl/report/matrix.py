@@ -47,13 +47,19 @@ def matrix(block: str, table: list[Record], comparisons: list[Record]) -> Matrix
 
 def flipped(row: Record) -> Record:
     """The same comparison seen from b."""
-    sign = {key: None if row[key] is None else -row[key] for key in ("difference", "low", "high")}
-    return row | {
-        "a": row["b"],
-        "b": row["a"],
-        "difference": sign["difference"],
-        "low": sign["high"],
-        "high": sign["low"],
-        "t": None if row["t"] is None else -row["t"],
-        "verdict": FLIPPED.get(row["verdict"], row["verdict"]),
-    }
+    seen = row | {"a": row["b"], "b": row["a"]}
+    for prefix in ("", "fixed_"):
+        seen[f"{prefix}low"] = _minus(row[f"{prefix}high"])
+        seen[f"{prefix}high"] = _minus(row[f"{prefix}low"])
+        seen[f"{prefix}t"] = _minus(row[f"{prefix}t"])
+        word = row[f"{prefix}verdict"]
+        seen[f"{prefix}verdict"] = FLIPPED.get(word, word)
+    chance = {"": "", "_low": "_high", "_high": "_low"}
+    for end, other in chance.items():
+        value = row[f"superiority{other}"]
+        seen[f"superiority{end}"] = None if value is None else 1 - value
+    return seen | {"difference": _minus(row["difference"])}
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value

@@ -53,8 +53,10 @@ class Question(NamedTuple):
     cross: crossed streams -> their number of values; the repeats are all combinations, numbered with
         the last stream fastest. Empty where repeats are not crossed.
     shares: (block, label) -> test examples over training and test examples of the method's data.
+    targets: block -> the value of `selected_by` whose reaching is timed; empty where none was set.
     parameters: (block, label) -> how many numbers the model trains.
     environment: name -> value, such as versions and the device.
+    tasks: block -> name of its task, such as "classification"; empty for a task from Python.
     notes: sentences for the reader, shown as they are.
     heading: the question as the config's author wrote it; may be empty.
     setting: task, data, training and numerics in a few words each; see `funcdl.report.setting`.
@@ -83,8 +85,10 @@ class Question(NamedTuple):
     looks: tuple[int, ...] = ()
     cross: Mapping[str, int] = {}
     shares: Mapping[tuple[str, str], float] = {}
+    targets: Mapping[str, float] = {}
     parameters: Mapping[tuple[str, str], int] = {}
     environment: Mapping[str, str] = {}
+    tasks: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
     heading: str = ""
     setting: Mapping[str, str] = {}

@@ -5,7 +5,16 @@ from __future__ import annotations
 from funcdl.report.matrix import flipped, ranked
 from funcdl.report.question import Question
 from funcdl.report.record import Record
-from funcdl.report.wording import count, decimals, half, listing, number, plain
+from funcdl.report.wording import (
+    count,
+    decimals,
+    half,
+    listing,
+    number,
+    overruled,
+    place,
+    plain,
+)
 
 PHRASES = {
     "better": "better than {}",
@@ -53,7 +62,9 @@ def _block(question: Question, rows: list[Record], pairs: list[Record]) -> str:
         return f"{listing(names)} share the {superlative} mean {metric}, {estimate}."
     claim = f"{names[0]} has the {superlative} mean {metric}, {estimate}"
     order = [row["method"] for row in ranked(rows, rows[0]["block"])]
-    return f"{claim}; {_tested(order, pairs)}."
+    seen = _of_leader(order[0], pairs)
+    alone = _alone(order, seen)
+    return f"{claim}; {_tested(order, seen, question)}.{alone and ' ' + alone}"
 
 
 def _estimate(row: Record, question: Question) -> str:
@@ -68,20 +79,38 @@ def _estimate(row: Record, question: Question) -> str:
     return f"{mean} ({level} {number(row['low'], digits)} to {number(row['high'], digits)}) {over}"
 
 
-def _tested(order: list[str], pairs: list[Record]) -> str:
-    """What the tests say of the first of `order` against the others, its closest rivals first."""
-    leader = order[0]
-    found: dict[str, list[str]] = {}
-    for pair in pairs:
-        seen = flipped(pair) if pair["b"] == leader else pair
-        if seen["a"] == leader:
-            found.setdefault(seen["verdict"], []).append(seen["b"])
-    if not found:
+def _of_leader(leader: str, pairs: list[Record]) -> list[Record]:
+    """The comparisons that the leader is in, seen from it."""
+    seen = [flipped(pair) if pair["b"] == leader else pair for pair in pairs]
+    return [pair for pair in seen if pair["a"] == leader]
+
+
+def _tested(order: list[str], pairs: list[Record], question: Question) -> str:
+    """What the tests say of the leader against the others, its closest rivals first."""
+    if not pairs:
         return "no contrast tests it"
+    said = _said(order, pairs, "verdict")
+    if question.margin and "equivalent" in {pair["verdict"] for pair in pairs}:
+        said += f" (equivalent: within {question.margin:g})"
+    good = {pair["verdict"] for pair in pairs} & {"better", "equivalent"}
+    tested = [pair for pair in pairs if pair["verdict"] != "refused"]
+    where = f"on {place(tested[0])} " if tested else ""
+    return f"{'' if good else 'but '}{where}it is {said}"
+
+
+def _alone(order: list[str], pairs: list[Record]) -> str:
+    """Where "this test set" alone would say something else: it is no contradiction, but less."""
+    other = [pair for pair in pairs if overruled(pair)]
+    if not other:
+        return ""
+    said = _said(order, other, "fixed_verdict")
+    return f"On this test set alone it is {said}; other data may differ."
+
+
+def _said(order: list[str], pairs: list[Record], column: str) -> str:
     said = []
     for word, phrase in PHRASES.items():
-        rivals = sorted(found.get(word, ()), key=order.index)
+        rivals = sorted((pair["b"] for pair in pairs if pair[column] == word), key=order.index)
         if rivals:
             said.append(phrase.format(listing([plain(name, 60) for name in rivals])))
-    start = "it is " if found.keys() & {"better", "equivalent"} else "but it is "
-    return start + ", ".join(said)
+    return ", ".join(said)

@@ -8,41 +8,53 @@ from typing import Any
 
 import pandas as pd
 
+from funcdl.report.estimate import estimate
+from funcdl.report.evidence import Evidence
 from funcdl.report.material import Material
 from funcdl.report.question import Question
-from funcdl.report.record import Record, measured, records, tuning
+from funcdl.report.record import Record, measured, tuning
 from funcdl.stats.interval import Interval, mean_interval
 from funcdl.stats.rank import ranks
 
-WHOLE = ("n", "rank", "diverged", "failed", "trial", "trials", "trials_diverged", "parameters")
+WHOLE = ("n", "examples", "rank", "diverged", "failed")
+WHOLE += ("trial", "trials", "trials_diverged", "parameters")
 
 
-def table(material: Material) -> pd.DataFrame:
+def table(material: Material, evidence: Evidence | None = None) -> pd.DataFrame:
     """What each method reached on the measured repeats.
 
-    Columns: `block`, `method`, `n` (repeats that finished), `mean`, `low`, `high`, `sd` of the
-    metric over them, `rank` in the block, `status`, `diverged` and `failed` (measured repeats), the
-    mean of the metric that selected, a column per tuned key with the selected value, `trial` (the
-    selected one), `trials` and `trials_diverged` (tuning), `parameters`, `seconds` (mean of a
-    measured run) and `reason` (why a number is missing or means less than it seems).
+    Columns: `block`, `method`, `n` (repeats that finished), `mean` and `sd` of the metric over them,
+    `low` and `high` of its interval for what `population` names: "data like these" where the metric
+    has a value for each of `examples` independent units of test data, `fixed_low` and `fixed_high`
+    of that for "this test set", `rank` in the block, `status`, `diverged` and `failed` (measured
+    repeats), the mean of the metric that selected, a column per tuned key with the selected value,
+    `trial` (the selected one), `trials` and `trials_diverged` (tuning), `parameters`, `seconds` (mean
+    of a measured run) and `reason` (why a number is missing or means less than it seems).
 
     `status` is `ok`, `partly diverged`, `diverged`, `failed` or `not measured`. A method whose
     repeats all diverged, or all of whose tuning trials did, has the worst possible mean, minus or
     plus infinity, and the last rank: diverging is a result.
+
+    Args:
+        material: what the report is made from.
+        evidence: the same, if it is arranged already.
     """
-    question = material.question
-    every = records(material.runs)
+    evidence = evidence or Evidence(material)
+    question, every = evidence.question, evidence.records
     done = _by_method(measured(every, question.metric))
     tried = _by_method(tuning(every, question.selected_by))
     rows = [
         {"block": block, "method": label}
-        | _row(question, done.get((block, label), []), tried.get((block, label), []))
+        | _row(
+            evidence, (block, label), done.get((block, label), []), tried.get((block, label), [])
+        )
         | {"parameters": question.parameters.get((block, label))}
         for block, label in question.methods
     ]
     for block in question.blocks:
         _rank([row for row in rows if row["block"] == block], question)
-    decimal = ["mean", "low", "high", "sd", question.selected_by, "seconds"]
+    decimal = ["mean", "low", "high", "sd", "fixed_low", "fixed_high"]
+    decimal += [question.selected_by, "seconds"]
     types = dict.fromkeys(WHOLE, "Int64") | dict.fromkeys(decimal, "float64")
     return pd.DataFrame(rows, columns=columns(question)).astype(types)
 
@@ -50,7 +62,8 @@ def table(material: Material) -> pd.DataFrame:
 def columns(question: Question) -> list[str]:
     """The table's columns in order."""
     head = ["block", "method", "n", "mean", "low", "high", "sd", "rank", "status", "diverged"]
-    tail = ["trial", "trials", "trials_diverged", "parameters", "seconds", "reason"]
+    tail = ["population", "examples", "fixed_low", "fixed_high"]
+    tail += ["trial", "trials", "trials_diverged", "parameters", "seconds", "reason"]
     names = [*head, "failed", question.selected_by, *question.tuned, *tail]
     return list(dict.fromkeys(names))
 
@@ -62,9 +75,13 @@ def _by_method(runs: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
     return groups
 
 
-def _row(question: Question, measured: list[Record], tuning: list[Record]) -> Record:
+def _row(
+    evidence: Evidence, name: tuple[str, str], measured: list[Record], tuning: list[Record]
+) -> Record:
+    question = evidence.question
     finished = [run for run in measured if run["status"] == "ok"]
-    found = mean_interval(_values(finished, question.metric), 1 - question.alpha)
+    known = estimate(evidence, {run["repeat"]: run for run in finished}, *name)
+    found = known.headline
     status = _status(measured, tuning, len(finished))
     trials = {run["trial"] for run in tuning}
     lost = {run["trial"] for run in tuning if run["status"] == "diverged"}
@@ -74,6 +91,10 @@ def _row(question: Question, measured: list[Record], tuning: list[Record]) -> Re
         "low": found.low,
         "high": found.high,
         "sd": found.sd,
+        "population": known.population,
+        "examples": known.examples,
+        "fixed_low": known.fixed.low,
+        "fixed_high": known.fixed.high,
         "status": status,
         "diverged": sum(run["status"] == "diverged" for run in measured),
         "failed": sum(run["status"] == "failed" for run in measured),

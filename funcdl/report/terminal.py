@@ -12,7 +12,18 @@ from funcdl.report.answer import Answer
 from funcdl.report.matrix import SYMBOLS, Matrix, matrix, ranked
 from funcdl.report.question import Question
 from funcdl.report.record import Record, records
-from funcdl.report.wording import count, decimals, interval, number, p_value, plain, short
+from funcdl.report.wording import (
+    count,
+    decimals,
+    interval,
+    number,
+    overruled,
+    p_value,
+    plain,
+    scope,
+    short,
+    named_test,
+)
 
 STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan"}
 WORDS = {
@@ -74,6 +85,8 @@ def _block(console: Console, question: Question, answer: Answer, block: str) -> 
     else:
         lines = _counts(square) if len(rows) > SQUARE else []
         lines.append(Text(_legend(question, pairs, len(rows) <= SQUARE), style="dim"))
+    if spoken := scope(rows):
+        _print(console, Text(f"Intervals and tests: {spoken}", style="dim"))
     for line in lines:
         _print(console, line)
 
@@ -137,10 +150,14 @@ def _line(pair: Record) -> Text:
     text.append(WORDS[pair["verdict"]], style=STYLES.get(pair["verdict"], "dim"))
     text.append(f" {plain(pair['b'], 48)}: ")
     if pair["verdict"] == "refused":
-        return text.append(plain(pair["reason"]))
-    digits = decimals([pair])
-    text.append(f"{number(pair['difference'], digits)} {interval(pair, digits)}, ")
-    return text.append(f"p {p_value(pair['p_holm'])} (Holm), n {pair['n']}")
+        text.append(plain(pair["reason"]))
+    else:
+        digits = decimals([pair])
+        text.append(f"{number(pair['difference'], digits)} {interval(pair, digits)}, ")
+        text.append(f"p {p_value(pair['p_holm'])} (Holm), n {pair['n']}")
+    if overruled(pair):
+        text.append(f" (this test set alone: {pair['fixed_verdict']})", style="dim")
+    return text
 
 
 def _legend(question: Question, pairs: list[Record], square: bool) -> str:
@@ -148,7 +165,10 @@ def _legend(question: Question, pairs: list[Record], square: bool) -> str:
     seen |= {"better", "worse"} if seen & {"better", "worse"} else set()
     marks = ", ".join(f"{SYMBOLS[word]} {WORDS[word]}" for word in SYMBOLS if word in seen)
     marks = f"{marks} the column's method  " if square else ""
-    return f"{marks}(paired t, Holm over {count(len(pairs), 'test')}, alpha {question.alpha:g})"
+    other = sum(map(overruled, pairs))
+    alone = f"; this test set alone decides {other} otherwise" if other else ""
+    tests = count(len(pairs), "test")
+    return f"{marks}({named_test(pairs)}, Holm over {tests}, alpha {question.alpha:g}{alone})"
 
 
 def _width(columns: Sequence[Column]) -> int:

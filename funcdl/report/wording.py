@@ -120,6 +120,59 @@ def listing(names: Sequence[str], most: int = 4) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def scope(rows: Iterable[Record]) -> str:
+    """What intervals and tests speak of, and what they rest on; empty where nothing was measured.
+
+    Args:
+        rows: of a table or of comparisons, with `n`, `examples` and `population`.
+
+    >>> scope([{"n": 5, "examples": 360, "population": "data like these"}])
+    'data like these (5 repeats x 360 test examples)'
+    >>> scope([{"n": 5, "examples": 0, "population": "this test set (no metric per example)"}])
+    'this test set (5 repeats; no metric per example)'
+    """
+    known = [row for row in rows if row["n"]]
+    if not known:
+        return ""
+    fewest, most = (pick(row["n"] for row in known) for pick in (min, max))
+    repeats = count(most, "repeat") if fewest == most else f"{fewest} to {count(most, 'repeat')}"
+    kinds = [row["population"] for row in known]
+    name, _, why = max(dict.fromkeys(kinds), key=kinds.count).removesuffix(")").partition(" (")
+    examples = max(row["examples"] or 0 for row in known)
+    if examples:
+        return f"{name} ({repeats} x {count(examples, 'test example')})"
+    return f"{name} ({repeats}; {why})" if why else f"{name} ({repeats})"
+
+
+def place(row: Record) -> str:
+    """The population of a row without what it rests on.
+
+    >>> place({"population": "this test set (no metric per example)"})
+    'this test set'
+    """
+    return row["population"].partition(" (")[0]
+
+
+def named_test(pairs: Sequence[Record]) -> str:
+    """What the tests are called, in few words.
+
+    >>> named_test([{"population": "data like these"}])
+    't over repeats and test examples'
+    """
+    names = {
+        "data like these": "t over repeats and test examples",
+        "data like these (resampled splits)": "corrected resampled t",
+    }
+    kinds = [row["population"] for row in pairs]
+    return names.get(max(dict.fromkeys(kinds), key=kinds.count, default=""), "paired t")
+
+
+def overruled(row: Record) -> bool:
+    """Whether "this test set" alone would have decided a comparison in another way."""
+    other = row["fixed_verdict"]
+    return other not in ("refused", row["verdict"])
+
+
 def count(n: int, noun: str) -> str:
     """A number of things.
 

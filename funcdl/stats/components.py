@@ -148,7 +148,7 @@ def _lacking(x: np.ndarray, names: Sequence[str]) -> str:
 
 def _pivots(squares: Mapping[Subset, MeanSquare]) -> dict[Subset, MeanSquare]:
     """Each mean square divided by draws of chi-squared over its degrees of freedom: `[draws]`."""
-    draws = _chi_squared(tuple(found.df for found in squares.values()))
+    draws = _chi_squared(tuple(found.df for found in squares.values()), DRAWS)
     return {
         subset: MeanSquare(found.square / draw, found.df)
         for (subset, found), draw in zip(squares.items(), draws, strict=True)
@@ -156,10 +156,10 @@ def _pivots(squares: Mapping[Subset, MeanSquare]) -> dict[Subset, MeanSquare]:
 
 
 @functools.lru_cache(maxsize=8)
-def _chi_squared(df: tuple[int, ...]) -> np.ndarray:
+def _chi_squared(df: tuple[int, ...], draws: int) -> np.ndarray:
     """`[len(df), draws]` of chi-squared over its degrees of freedom, the same in every process."""
     rng = np.random.default_rng(0)
-    return np.stack([rng.chisquare(one, size=DRAWS) / one for one in df])
+    return np.stack([rng.chisquare(one, size=draws) / one for one in df])
 
 
 def _sources(

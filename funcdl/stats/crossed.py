@@ -234,24 +234,34 @@ def crossed_t(a: Array, b: Array, level: float = 0.95, rounding: float = ROUNDIN
         raise ValueError(f"a has shape {x.shape} and b {y.shape}; give tables of the same cells")
     with np.errstate(over="ignore", invalid="ignore"):
         d = x - y
+    scale = max((float(np.abs(values).max()) for values in (x, y) if values.size), default=0.0)
+    return of_differences(d, level, rounding * scale)
+
+
+def of_differences(d: Array, level: float = 0.95, rounding: float = 0.0) -> Paired:
+    """`crossed_t` of differences that are known already.
+
+    Args:
+        d: `[n1, ..., nk]`, one difference per cell.
+        level: coverage of the interval, between 0 and 1.
+        rounding: a deviation of at most this, in the metric's unit, is rounding and no variance.
+    """
+    d = np.asarray(d, np.float64)
+    check_level(level)
     reason = _lacking(d)
-    known = d.size and np.isfinite(d).all()
-    mean = float(d.mean()) if known else None
     if reason:
-        return refused(d.size, mean, reason)
-    scale = max(float(np.abs(x).max()), float(np.abs(y).max()))
-    if float(d.std()) <= rounding * scale:
-        zero = not d.any()
-        reason = f"all {d.size} differences are 0, so there is nothing to test"
-        other = f"the {d.size} differences do not vary beyond rounding"
-        return refused(d.size, mean, reason if zero else other)
+        known = d.size and np.isfinite(d).all()
+        return refused(d.size, float(d.mean()) if known else None, reason)
     found = grand_mean(d, d.ndim)
-    error, df = math.sqrt(float(found.variance)), float(found.df)
-    mean = float(found.mean)
+    mean, error = float(found.mean), math.sqrt(float(found.variance))
+    if float(d.std()) <= rounding or error == 0:
+        zero = f"all {d.size} differences are 0, so there is nothing to test"
+        other = f"the {d.size} differences do not vary beyond rounding, so no test is possible"
+        return refused(d.size, mean, other if d.any() else zero)
+    df = float(found.df)
     half = float(stdtrit(df, (1 + level) / 2)) * error
     t = mean / error
-    p = 2 * float(stdtr(df, -abs(t)))
-    return Paired(d.size, mean, mean - half, mean + half, t, p, "", df)
+    return Paired(d.size, mean, mean - half, mean + half, t, 2 * float(stdtr(df, -abs(t))), "", df)
 
 
 def _lacking(x: np.ndarray) -> str:

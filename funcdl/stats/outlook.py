@@ -81,7 +81,8 @@ def outlook_of_splits(
     Args:
         differences: `[n]`, one per split, n at least 2.
         share: the part of the data that tests.
-        margin, level: as for `outlook`.
+        margin: what half the width shall be under, above 0.
+        level: coverage of the interval.
     """
     d = np.asarray(differences, np.float64)
     n, variance = len(d), float(d.var(ddof=1))

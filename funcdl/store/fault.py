@@ -27,8 +27,8 @@ VARIABLE = "FUNCDL_FAULT"
 STAGES = ("begin", "opened", "half", "written", "synced", "renamed", "done")
 # What is saved whole, by the place it is saved at: a room of the folder, or a file's stem.
 PLACES = (
-    *("runs", "checkpoints", "report"),
-    *("study", "plan", "environments", "manifest", "events"),
+    *("runs", "predictions", "checkpoints", "report"),
+    *("study", "plan", "units", "environments", "manifest", "events"),
 )
 POINTS = (
     *(f"{place}.{stage}" for place in PLACES for stage in STAGES),
@@ -43,6 +43,7 @@ POINTS = (
     *("log.begin", "log.half", "log.done"),  # one line of events.jsonl
     *("checkpoints.prune", "checkpoints.drop"),  # before a file goes
     *("runs.unlink", "runs.joined"),  # before an old part goes; after all have
+    *("predictions.unlink", "predictions.joined"),
     *("manifest.unlink", "report.unlink"),
     *("leftover.unlink", "damaged.rename"),
 )

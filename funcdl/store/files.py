@@ -15,6 +15,7 @@ from funcdl.store import fault
 
 # The folders in a study's folder.
 ROOMS = ("runs", "checkpoints", "report", "report/tables", "report/figures")
+ASKED_FOR = ("predictions",)  # those that only some studies have
 ADVICE = {
     errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
@@ -68,7 +69,8 @@ def write_whole(path: Path, content: bytes) -> None:
         StoreError: if it cannot be written; the old file, if any, is then intact.
     """
     in_report = path.parent.parent.name == "report"
-    place = "report" if in_report else path.parent.name if path.parent.name in ROOMS else path.stem
+    room = path.parent.name if path.parent.name in (*ROOMS, *ASKED_FOR) else path.stem
+    place = "report" if in_report else room
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with explained(path):
         fault.passed(f"{place}.begin")

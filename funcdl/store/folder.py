@@ -2,6 +2,7 @@
 
 <study>/study.yaml      the resolved study
         plan.json       the question: methods, contrasts, spaces, numbers of runs and programs
+        units.json      which test examples belong together, where some do
         environments.json   the machines and versions that made the runs, by digest
         runs/*.parquet  one row per run
         checkpoints/    of unfinished runs

@@ -18,7 +18,8 @@ def runs_frame(table: pa.Table | None) -> pd.DataFrame:
 
     Columns: `id`, `block`, `method`, a column per compared axis, a column per tuned key, `phase`,
     `trial`, `repeat`, `status`, `reason`, `steps`, `diverged_at`, `digest`, `parameters`, `program`,
-    `environment`, `seconds`, and one per metric, such as `test/accuracy`.
+    `environment`, `data_digest`, `seconds`, and one per metric, such as
+    `test/accuracy`.
     """
     if table is None:
         return pd.DataFrame(columns=["id", "block", "method", "phase", "trial", "repeat", "status"])
@@ -63,9 +64,12 @@ def examples_of(table: pa.Table | None, metric: str) -> dict[str, np.ndarray]:
         return {}
     rows = _current(table)
     rows = rows.filter(pc.is_valid(rows[column]))  # type: ignore[attr-defined]
-    values = rows[column].to_pylist()
+    lists = rows[column].combine_chunks()
+    flat = pc.list_flatten(lists).to_numpy().astype(np.float32)  # type: ignore[attr-defined]
+    sizes = pc.list_value_length(lists).to_numpy()  # type: ignore[attr-defined]
+    ends = np.cumsum(sizes)
     ids = rows["id"].to_pylist()
-    return {i: np.asarray(v, np.float32) for i, v in zip(ids, values, strict=True)}
+    return {i: flat[end - n : end] for i, n, end in zip(ids, sizes, ends, strict=True)}
 
 
 def _current(table: pa.Table) -> Any:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from funcdl.store.lock import assure_held
 from funcdl.store.parts import read_rows, replace_rows, write_part
+from funcdl.store.predictions import Predictions
 from funcdl.store.row import LABELS, Row, in_order, to_table
 
 COMMIT_SECONDS = 1.0  # what a power cut may cost: a second's worth of finished runs
@@ -45,12 +46,15 @@ class Ledger:
     def __init__(self, folder: Path):
         """Reads what is there; damaged parts are set aside and listed in `damaged`.
 
-        A run that failed is not known: it is tried again.
+        A run that failed is not known: it is tried again; nor is one whose predictions are lost.
         """
         self.folder = folder
+        self._predictions = Predictions(folder.parent)
         table, self.damaged = read_rows(folder, repair=True)
+        self.damaged += self._predictions.damaged
         if table is not None:
             table = table.filter(pc.not_equal(table["status"], "failed"))  # type: ignore[attr-defined]
+            table = self._predictions.complete(table)
         self._tables: list[pa.Table] = [] if table is None else [table]
         self._pending: list[Row] = []
         self._last_commit = time.monotonic()
@@ -79,6 +83,7 @@ class Ledger:
         if not at_once and time.monotonic() - self._last_commit < COMMIT_SECONDS:
             return []
         table = to_table(self._pending)
+        self._predictions.write(self._pending)  # before the rows, which speak of them
         write_part(self.folder, table)
         self._tables.append(table)
         if len(self._tables) >= MANY_PARTS:
@@ -88,6 +93,17 @@ class Ledger:
         self._pending.clear()
         self._last_commit = time.monotonic()
         return committed
+
+    def rows(self, labels: Sequence[Label]) -> pa.Table | None:
+        """The finished ones of these runs, as `settle` would store them; nothing is written."""
+        pending = [to_table(self._pending)] if self._pending else []
+        if not (self._tables or pending):
+            return None
+        tables = [*self._tables, *pending]
+        table = pa.concat_tables(tables, promote_options="default").combine_chunks()
+        at = _positions(table)
+        done = [label for label in labels if label.id in at]
+        return _relabelled(_rows(table, [at[label.id] for label in done]), done)
 
     def settle(self, labels: Sequence[Label]) -> None:
         """Makes the stored rows say exactly what the current study holds, in its order.
@@ -99,12 +115,11 @@ class Ledger:
             labels: all runs of the current study; those that are not finished are passed over.
         """
         self.commit()
+        self._predictions.settle(self.known)
         if not self._tables:
             return
         table = pa.concat_tables(self._tables, promote_options="default").combine_chunks()
-        at = {}
-        for index, run in enumerate(table["id"].to_pylist()):
-            at.setdefault(run, index)
+        at = _positions(table)
         done = [label for label in labels if label.id in at]
         named = {label.id for label in done}
         rest = [index for run, index in at.items() if run not in named]
@@ -130,6 +145,14 @@ def _known(table: pa.Table) -> dict[str, Known]:
             table["id"].to_pylist(), table["status"].to_pylist(), finals, strict=True
         )
     }
+
+
+def _positions(table: pa.Table) -> dict[str, int]:
+    """Run -> where its first row is."""
+    at: dict[str, int] = {}
+    for index, run in enumerate(table["id"].to_pylist()):
+        at.setdefault(run, index)
+    return at
 
 
 def _rows(table: pa.Table, positions: list[int]) -> pa.Table:

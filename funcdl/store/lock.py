@@ -16,7 +16,14 @@ from typing import IO
 
 from funcdl.errors import StoreError
 from funcdl.store import fault
-from funcdl.store.files import ROOMS, explained, make_folder, remove_leftovers, sync_folder
+from funcdl.store.files import (
+    ASKED_FOR,
+    ROOMS,
+    explained,
+    make_folder,
+    remove_leftovers,
+    sync_folder,
+)
 
 NAME = "lock"
 _held: dict[Path, IO[str]] = {}  # by this process
@@ -58,6 +65,8 @@ def owned(path: str | os.PathLike[str]) -> Iterator[Path]:
             for room in ROOMS:
                 fault.passed("folder.room")
                 (path / room).mkdir(exist_ok=True)
+                remove_leftovers(path / room)
+            for room in ASKED_FOR:
                 remove_leftovers(path / room)
             remove_leftovers(path)
             sync_folder(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +22,8 @@ from funcdl.store.log import read_log
 from funcdl.store.sealed import read_sealed, write_sealed
 
 NAME = "manifest.json"
-ALWAYS = ("study.yaml", "plan.json", "environments.json", "events.jsonl")
+_OF_REPORT = re.compile(r"report/((tables|figures)/)?[\w-][\w.-]*")
+ALWAYS = ("study.yaml", "plan.json", "units.json", "environments.json", "events.jsonl")
 
 
 class Damage(NamedTuple):
@@ -79,12 +81,12 @@ def report_files(folder: Path) -> list[str]:
 
 
 def remove_files(folder: Path, names: Sequence[str]) -> None:
-    """Removes files of the report.
+    """Removes files of the report; a name that leads elsewhere is passed over.
 
     Raises:
         StoreError: if one cannot be removed.
     """
-    for name in names:
+    for name in filter(_OF_REPORT.fullmatch, names):
         with explained(folder / name):
             fault.passed("report.unlink")
             (folder / name).unlink(missing_ok=True)
@@ -134,7 +136,7 @@ def _look(folder: Path) -> list[Damage]:
 def _unproved(folder: Path) -> Iterator[Damage]:
     """Files that fail their own proof."""
     plan = {}
-    for name in ("plan.json", "environments.json"):
+    for name in ("plan.json", "units.json", "environments.json"):
         try:
             content = read_sealed(folder / name)
         except FileNotFoundError:
@@ -176,7 +178,11 @@ def _against_manifest(folder: Path) -> Iterator[Damage]:
 
 
 def _parts(folder: Path) -> list[str]:
-    paths = [*parts.paths(folder / "runs"), *checkpoint.paths(folder / "checkpoints")]
+    paths = [
+        *parts.paths(folder / "runs"),
+        *parts.paths(folder / "predictions"),
+        *checkpoint.paths(folder / "checkpoints"),
+    ]
     return sorted(path.relative_to(folder).as_posix() for path in paths)
 
 

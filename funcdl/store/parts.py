@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,14 +43,20 @@ def paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.fullmatch(path.name))
 
 
-def read_parts(folder: Path) -> Iterator[tuple[Path, pa.Table | None]]:
-    """Reads and verifies all parts, in the order of their names; a damaged part gives None.
+def read_parts(
+    folder: Path, chosen: Iterable[Path] | None = None
+) -> Iterator[tuple[Path, pa.Table | None]]:
+    """Reads and verifies parts, in the order of their names; a damaged part gives None.
+
+    Args:
+        folder: where they are.
+        chosen: which of them; all by default.
 
     Raises:
         FileNotFoundError: if a part has just been joined with others.
         StoreError: if a part cannot be read.
     """
-    for path in paths(folder):
+    for path in paths(folder) if chosen is None else chosen:
         content = read_whole(path)
         if hashlib.sha256(content).hexdigest()[:32] != path.stem:
             yield path, None
@@ -95,17 +101,24 @@ def replace_rows(folder: Path, table: pa.Table) -> None:
 
     The new parts are there before the old ones go, so that no moment loses a row.
     """
-    written = {
-        write_part(folder, table.slice(start, ROWS_PER_PART))
-        for start in range(0, table.num_rows, ROWS_PER_PART)
-    }
-    for path in paths(folder):
+    starts = range(0, table.num_rows, ROWS_PER_PART)
+    join_parts(folder, paths(folder), (table.slice(start, ROWS_PER_PART) for start in starts))
+
+
+def join_parts(folder: Path, old: Iterable[Path], tables: Iterable[pa.Table]) -> None:
+    """Writes tables as parts in the place of others.
+
+    The new parts are there before the old ones go, so that no moment loses a row; a part that is among
+    the old and the new stays as it is.
+    """
+    written = {write_part(folder, table) for table in tables}
+    for path in old:
         if path not in written:
             with explained(path), contextlib.suppress(FileNotFoundError):
-                fault.passed("runs.unlink")
+                fault.passed(f"{folder.name}.unlink")
                 path.unlink()
     with explained(folder):
-        fault.passed("runs.joined")
+        fault.passed(f"{folder.name}.joined")
         sync_folder(folder)
 
 

@@ -8,167 +8,195 @@ absent, each named by its digest; a run's row holds the digest of its prediction
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from funcdl.store.files import explained, make_folder, read_whole, set_aside
 from funcdl.store.parts import join_parts, paths, read_parts, write_part
-from funcdl.store.row import predictions_digest
+from funcdl.store.row import Row, predictions_digest
 
 FOLDER = "predictions"
 PART_BYTES = 2**26  # parts are joined up to this size
-SPLITS = ("validation", "test")
+MANY_PARTS = 256
+_KEY = ("data", "run", "split")
 _SCHEMA = pa.schema(
     [
         ("run", pa.string()),  # empty for targets
         ("data", pa.string()),
         ("split", pa.string()),
+        ("dtype", pa.string()),
         ("shape", pa.list_(pa.field("element", pa.int64()))),
         ("outputs", pa.list_(pa.field("element", pa.float32()))),
         ("targets", pa.list_(pa.field("element", pa.float64()))),
-        ("dtype", pa.string()),
     ]
 )
 
 
-class Kept(NamedTuple):
-    """What is kept of one run, or the targets of one data set.
-
-    run: the run's id; empty for targets.
-    data: the digest of its data set.
-    arrays: split -> outputs [n, k] float32, or targets.
-    """
+class Line(NamedTuple):
+    """One array: outputs [n, k] of a run, or targets of a data set (then `run` is empty)."""
 
     run: str
     data: str
-    arrays: Mapping[str, np.ndarray]
+    split: str
+    array: np.ndarray
 
 
-def write_predictions(folder: Path, kept: Sequence[Kept]) -> None:
-    """Writes a part; nothing if there is nothing to write.
+class Predictions:
+    """What is kept, for the process that owns the folder; see also `read_predictions`."""
 
-    Raises:
-        StoreError: if it cannot be written.
-    """
-    if kept:
-        folder.mkdir(exist_ok=True)
-        write_part(folder, _table(kept))
-
-
-def read_predictions(folder: Path, expected: Mapping[str, str]) -> Iterator[Kept]:
-    """The targets, and the predictions of these runs; each run once, and only if it is whole.
-
-    Args:
-        folder: where the parts are.
-        expected: run id -> digest of its predictions.
-    """
-    seen: set[str] = set()
-    for table in _tables(folder):
-        for one in _kept(table, expected.keys() - seen):
-            if one.run and predictions_digest(one.arrays) != expected[one.run]:
+    def __init__(self, study: Path):
+        """Looks at what is there; damaged parts are set aside and listed in `damaged`."""
+        self.folder = study / FOLDER
+        self.damaged: list[Path] = []
+        self._whole: set[str] = set()
+        self._data: set[str] = set()  # whose targets are written
+        self._parts = 0
+        for path in paths(self.folder):
+            content = read_whole(path)
+            if hashlib.sha256(content).hexdigest()[:32] != path.stem:
+                self.damaged.append(set_aside(path).with_name(path.name))
                 continue
-            seen |= {one.run} - {""}
-            yield one
+            runs = pq.read_table(pa.BufferReader(content), columns=["run", "data"])
+            of_runs = zip(*(runs[name].to_pylist() for name in ("run", "data")), strict=True)
+            for run, data in of_runs:
+                (self._whole if run else self._data).add(run or data)
+
+    def complete(self, rows: pa.Table) -> pa.Table:
+        """The rows without those whose predictions should be there and are not."""
+        if "predictions" not in rows.column_names:
+            return rows
+        there = pa.array(sorted(self._whole), pa.string())
+        whole = pc.is_in(rows["id"], there)  # type: ignore[attr-defined]
+        return rows.filter(pc.or_(pc.is_null(rows["predictions"]), whole))  # type: ignore[attr-defined]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Makes the predictions of finished runs durable, as a part; nothing if none are kept.
+
+        Raises:
+            StoreError: if they cannot be written.
+        """
+        lines: list[Line] = []
+        for row in rows:
+            lines += [Line(row.id, row.data_digest, split, x) for split, x in row.outputs.items()]
+            if row.outputs and row.data_digest not in self._data:
+                lines += [Line("", row.data_digest, split, x) for split, x in row.targets.items()]
+                self._data.add(row.data_digest)
+        if not lines:
+            return
+        with explained(self.folder):
+            make_folder(self.folder)
+        write_part(self.folder, _table(lines))
+        self._parts += 1
+        if self._parts >= MANY_PARTS:
+            _join(self.folder, lambda table: table)
+            self._parts = 0
+
+    def settle(self, known: Collection[str]) -> None:
+        """Joins small parts in an order of their own, and drops what no row speaks of.
+
+        Args:
+            known: the runs whose rows are stored.
+
+        Raises:
+            StoreError: if a file cannot be written or removed.
+        """
+        runs = pa.array(sorted(known), pa.string())
+
+        def wanted(table: pa.Table) -> pa.Table:
+            mine = pc.is_in(table["run"], runs)  # type: ignore[attr-defined]
+            return table.filter(pc.or_(mine, pc.equal(table["run"], "")))  # type: ignore[attr-defined]
+
+        _join(self.folder, wanted)
+        self._parts = 0
 
 
-def whole_runs(folder: Path, *, damaged: list[Path] | None = None) -> set[str]:
-    """The runs whose predictions stand in parts that are as they were written.
+def read_predictions(study: Path, expected: Mapping[str, str]) -> tuple[list[Line], list[Path]]:
+    """The targets, and the predictions of these runs.
 
     Args:
-        folder: where the parts are.
-        damaged: receives the others.
-    """
-    runs: set[str] = set()
-    for path, table in read_parts(folder):
-        if table is not None:
-            runs |= set(table["run"].to_pylist()) - {""}
-        elif damaged is not None:
-            damaged.append(path)
-    return runs
+        study: the study's folder.
+        expected: run id -> digest of its predictions; what does not match it is left out.
 
-
-def settle_predictions(folder: Path, known: Set[str]) -> None:
-    """Joins small parts, and leaves out what no row speaks of.
-
-    Args:
-        folder: where the parts are; nothing is done if it is not there.
-        known: the runs whose rows are stored.
+    Returns:
+        Each array once, and the parts that were damaged.
 
     Raises:
-        StoreError: if a file cannot be written or removed.
+        StoreError: if a part cannot be read.
     """
+    folder = study / FOLDER
+    while True:
+        try:
+            found = list(read_parts(folder))
+            break
+        except FileNotFoundError:  # the owner has just joined parts
+            continue
+    lines: dict[tuple[str, str, str], Line] = {}
+    for _, table in found:
+        if table is not None:
+            for line in _lines(table, expected):
+                lines.setdefault(line[:3], line)
+    by_run: dict[str, dict[str, np.ndarray]] = {}
+    for line in lines.values():
+        by_run.setdefault(line.run, {})[line.split] = line.array
+    good = {run for run, arrays in by_run.items() if _is(arrays, expected.get(run))} | {""}
+    damaged = [path for path, table in found if table is None]
+    return [line for line in lines.values() if line.run in good], damaged
+
+
+def _is(arrays: Mapping[str, np.ndarray], digest: str | None) -> bool:
+    return predictions_digest(arrays) == digest
+
+
+def _join(folder: Path, wanted: Callable[[pa.Table], pa.Table]) -> None:
     small = [path for path in paths(folder) if path.stat().st_size < PART_BYTES // 2]
-    if len(small) > 1:
-        tables = [table for path, table in read_parts(folder) if table is not None and path in small]
-        joined = pa.concat_tables(tables)
-        wanted = pa.array([*known, ""], pa.string())
-        joined = joined.filter(pc.is_in(joined["run"], wanted))  # type: ignore[attr-defined]
-        join_parts(folder, small, _pieces(_each_once(joined)))
+    if not small:
+        return
+    tables = [t for path, t in read_parts(folder, small) if t is not None]
+    join_parts(folder, small, _pieces(_in_order(wanted(pa.concat_tables(tables)))))
+
+
+def _in_order(table: pa.Table) -> pa.Table:
+    """Each line once, whoever wrote it twice, in an order that tells nothing of when."""
+    first: dict[tuple[str, ...], int] = {}
+    for i, key in enumerate(zip(*(table[n].to_pylist() for n in _KEY), strict=True)):
+        first.setdefault(key, i)
+    return table.take(pa.array([first[key] for key in sorted(first)], pa.int64()))
 
 
 def _pieces(table: pa.Table) -> Iterator[pa.Table]:
-    """The lines in their order, in tables of a bounded size."""
-    order = sorted(
-        range(table.num_rows),
-        key=lambda i: tuple(table[name][i].as_py() for name in ("data", "run", "split")),
-    )
-    table = table.take(pa.array(order, pa.int64()))
-    per_line = max(1, table.nbytes // max(1, table.num_rows))
-    lines = max(1, PART_BYTES // per_line)
+    """Tables of a bounded size."""
+    lines = max(1, PART_BYTES * table.num_rows // max(1, table.nbytes))
     return (table.slice(start, lines) for start in range(0, table.num_rows, lines))
 
 
-def _each_once(table: pa.Table) -> pa.Table:
-    """Targets are written by every process that works on a study."""
-    first: dict[tuple[str, ...], int] = {}
-    names = ("run", "data", "split")
-    for i, key in enumerate(zip(*(table[n].to_pylist() for n in names), strict=True)):
-        first.setdefault(key, i)
-    return table.take(pa.array(list(first.values()), pa.int64()))
-
-
-def _tables(folder: Path) -> Iterator[pa.Table]:
-    while True:
-        try:
-            found = [table for _, table in read_parts(folder) if table is not None]
-        except FileNotFoundError:  # the owner has just joined parts
-            continue
-        yield from found
-        return
-
-
-def _table(kept: Sequence[Kept]) -> pa.Table:
-    lines = [(one, split, array) for one in kept for split, array in one.arrays.items()]
-    targets = [not one.run for one, _, _ in lines]
-    flat = [np.ravel(array) for _, _, array in lines]
+def _table(lines: Sequence[Line]) -> pa.Table:
+    flat = [np.ravel(line.array) for line in lines]
+    both = list(zip(lines, flat, strict=True))
     columns = [
-        [one.run for one, _, _ in lines],
-        [one.data for one, _, _ in lines],
-        [split for _, split, _ in lines],
-        [list(array.shape) for _, _, array in lines],
-        [None if t else x.astype(np.float32) for x, t in zip(flat, targets, strict=True)],
-        [x.astype(np.float64) if t else None for x, t in zip(flat, targets, strict=True)],
-        [str(array.dtype) for _, _, array in lines],
+        [line.run for line in lines],
+        [line.data for line in lines],
+        [line.split for line in lines],
+        [str(line.array.dtype) for line in lines],
+        [list(line.array.shape) for line in lines],
+        [x.astype(np.float32) if line.run else None for line, x in both],
+        [None if line.run else x.astype(np.float64) for line, x in both],
     ]
-    return pa.table(
-        [pa.array(c, f.type) for c, f in zip(columns, _SCHEMA, strict=True)], schema=_SCHEMA
-    )
+    arrays = [pa.array(c, field.type) for c, field in zip(columns, _SCHEMA, strict=True)]
+    return pa.table(arrays, schema=_SCHEMA)
 
 
-def _kept(table: pa.Table, runs: Set[str]) -> Iterator[Kept]:
-    """The lines of these runs and the targets, the splits of one together."""
-    parts: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-    for i, (run, data) in enumerate(
-        zip(table["run"].to_pylist(), table["data"].to_pylist(), strict=True)
-    ):
-        if run and run not in runs:
-            continue
-        name = "outputs" if run else "targets"
-        flat = table[name][i].values.to_numpy(zero_copy_only=False)
-        array = flat.astype(table["dtype"][i].as_py()).reshape(table["shape"][i].as_py())
-        parts.setdefault((run, data), {})[table["split"][i].as_py()] = array
-    return (Kept(run, data, arrays) for (run, data), arrays in parts.items())
+def _lines(table: pa.Table, runs: Collection[str]) -> Iterator[Line]:
+    """The lines of these runs, and the targets."""
+    names = ("run", "data", "split", "dtype", "shape")
+    for i, values in enumerate(zip(*(table[n].to_pylist() for n in names), strict=True)):
+        run, data, split, dtype, shape = values
+        if not run or run in runs:
+            flat = table["outputs" if run else "targets"][i].values.to_numpy()
+            yield Line(run, data, split, flat.astype(dtype).reshape(shape))

@@ -31,10 +31,11 @@ class Row(NamedTuple):
     parameters: how many numbers the model trains.
     program, environment: digests of the program and of the machine and versions that ran it.
     seconds: time it took to run, without compiling; it determines nothing.
+    data_digest: of the data set it was trained and judged on.
     flops: operations of one training step, as XLA counts them; None where that is not known.
     memory: bytes that its program takes on a device; None where that is not known.
-    outputs: split -> [n, k] float32, the model's outputs, where the study keeps them. They are stored
-        in files of their own (`funcdl.store.predictions`); the row holds their digest.
+    outputs: split -> [n, k] float32, the model's outputs, where the study keeps them. They and the
+        `targets` stand in files of their own (`funcdl.store.predictions`), their digest in the row.
     """
 
     id: str
@@ -58,9 +59,11 @@ class Row(NamedTuple):
     program: str
     environment: str
     seconds: float
+    data_digest: str = ""
     flops: float | None = None
     memory: int | None = None
     outputs: Mapping[str, np.ndarray] = {}
+    targets: Mapping[str, np.ndarray] = {}
 
 
 LABELS = ("block", "method", "compare", "phase", "trial", "repeat", "tuned")
@@ -83,6 +86,7 @@ _TYPES: dict[str, pa.DataType] = {
     "parameters": pa.int64(),
     "program": pa.string(),
     "environment": pa.string(),
+    "data_digest": pa.string(),
     "seconds": pa.float64(),
     "flops": pa.float64(),
     "memory": pa.int64(),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-_ENDS = ("status", "steps", "diverged_at", "digest", "parameters")
+_ENDS = ("status", "steps", "diverged_at", "digest", "predictions", "parameters")
 _LISTS = ("curve.", "examples.")
 
 

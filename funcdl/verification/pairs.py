@@ -75,7 +75,7 @@ class _Shelf:
 
     def _alike(self, position: int, run: Run) -> int | None:
         """A row of the same recipe and the same repeat, trained as far."""
-        trial = self._plan.trials[position][run.trial]
+        trial = self._plan.on_split(position, run)
         steps = trial.recipe.get("train", {"steps": 0})["steps"]
         end = steps if run.until is None else run.until
         for index in self._by_recipe.get((trial.text, run.phase, run.repeat), ()):

@@ -157,7 +157,7 @@ def _drawn(
     lots = [
         Lot(
             names[pair.row],
-            plan.trials[pair.position][pair.run.trial].program,
+            plan.on_split(pair.position, pair.run).program,
             plan.contests[pair.position][:2],
         )
         for pair in pairs
@@ -195,7 +195,7 @@ def _only(plan: Plan, pairs: Sequence[Pair]) -> Plan:
     programs = set()
     for pair in pairs:
         wanted[pair.position].append(pair.run._replace(continues=""))
-        programs.add(plan.trials[pair.position][pair.run.trial].program)
+        programs.add(plan.on_split(pair.position, pair.run).program)
     contests = [_of(contest, wanted[i]) for i, contest in enumerate(plan.contests)]
     used = tuple(program for program in plan.programs if program in programs)
     return plan._replace(contests=tuple(contests), programs=used)
@@ -225,7 +225,7 @@ def _checked(
         phase=run.phase,
         trial=run.trial,
         repeat=run.repeat,
-        program=plan.trials[pair.position][run.trial].program,
+        program=plan.on_split(pair.position, run).program,
         differences=tuple(differences(rows, pair.row, again.rows, other)),
         cause=elsewhere if pair.exact else CODE,
     )

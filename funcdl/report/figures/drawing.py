@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from funcdl.report.figures.palette import Look
@@ -18,6 +20,16 @@ from funcdl.report.wording import plain
 
 INK, FAINT, OTHERS = "#1f2328", "#d8dee4", "#9aa1a9"
 WIDTH = 5.2  # inches; a phone shows it at nearly its own size
+FONT = "DejaVu Sans"  # comes with Matplotlib
+# For names in other scripts, where one of these is installed.
+OTHER_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "SimSun",
+)
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
@@ -28,7 +40,6 @@ STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "grid.color": FAINT,
     "grid.linewidth": 0.6,
@@ -44,20 +55,32 @@ STYLE: dict[Any, Any] = {
 
 
 class Drawing(NamedTuple):
-    """A figure, and its words for those who do not see it."""
+    """A figure, and its words for those who do not see it.
+
+    name: short and stable, such as "learning"; of its files. Who shows it gives one where it is empty.
+    """
 
     block: str
     title: str
     alt: str
     figure: Figure
+    name: str = ""
 
 
 @contextlib.contextmanager
 def style() -> Iterator[None]:
-    """Matplotlib's settings for the block; fonts that lack a name's script are the viewer's."""
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+    """Matplotlib's settings for the block; letters that no font here has are left to the viewer's."""
+    settings = STYLE | {"font.family": [FONT, *_installed()]}
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
+
+
+@functools.cache
+def _installed() -> tuple[str, ...]:
+    """The first of the other fonts that there is."""
+    known = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in OTHER_FONTS if name in known)[:1]
 
 
 def plain_log(axis: Axis) -> None:

@@ -34,18 +34,19 @@ def drawings(
     with style():
         for block in question.blocks:
             rows = ranked(table, block)
-            shown = _looks(question, rows, block)
+            shown = looks_in(question, rows, block)
             found.append(intervals(question, rows, block, shown))
             for metric in dict.fromkeys((question.selected_by, "train/loss")):
                 lines = curves(metrics, finished, block, metric, 1 - question.alpha)
                 found.append(learning(question, lines, block, metric, shown))
             for key in question.tuned:
                 trials = [run for run in runs if run["block"] == block]
-                found.append(sensitivity(question, trials, rows, block, key, shown))
+                drawn = sensitivity(question, trials, rows, block, key, shown)
+                found.append(drawn._replace(name=f"sensitivity {key}") if drawn else None)
     return [drawing for drawing in found if drawing is not None]
 
 
-def _looks(question: Question, rows: list[Record], block: str) -> Looks:
+def looks_in(question: Question, rows: list[Record], block: str) -> Looks:
     """A look per method; None where there are too many to tell apart and this one is not ahead."""
     labels = question.labels(block)
     if len(labels) <= READABLE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from funcdl.report.figures.drawing import OTHERS, WIDTH, Drawing, Looks, axis_title, fit
@@ -11,17 +12,22 @@ from funcdl.report.wording import plain
 
 
 def intervals(question: Question, rows: list[Record], block: str, shown: Looks) -> Drawing | None:
-    """Dot and whiskers per method, best on top."""
+    """Dot and whiskers per method, best on top.
+
+    Where the interval speaks of data like these, that for this test set alone is drawn over it, thick.
+    """
     rows = [row for row in rows if row["n"]]
     if not rows:
         return None
     figure = Figure(figsize=(WIDTH, 0.75 + 0.27 * len(rows)))
     ax = figure.add_subplot()
+    two = any(_both(row) for row in rows)
     for place, row in enumerate(rows):
         look = shown[row["method"]]
         color, marker = (look.color, look.marker) if look else (OTHERS, "o")
-        if row["low"] is not None:
-            ax.plot([row["low"], row["high"]], [place, place], color=color, lw=2)
+        _whisker(ax, place, row["low"], row["high"], color, 1 if two else 2)
+        if _both(row):
+            _whisker(ax, place, row["fixed_low"], row["fixed_high"], color, 3)
         face = color if row["status"] == "ok" else "none"
         ax.plot([row["mean"]], [place], marker, color=color, mfc=face, ms=6, ls="none")
     names = [plain(row["method"], 26) for row in rows]
@@ -34,5 +40,19 @@ def intervals(question: Question, rows: list[Record], block: str, shown: Looks) 
     fit(figure, left=0.25 + 0.075 * max(map(len, names)))
     level = f"{100 * (1 - question.alpha):g} %"
     hollow = "; hollow: some repeats diverged" if any(r["status"] != "ok" for r in rows) else ""
-    title = f"{axis_title(question.metric)}: mean and {level} interval over repeats{hollow}"
-    return Drawing(block, title, f"{title}. Best first: {', '.join(names)}.", figure)
+    what = "thin: for data like these, thick: for this test set" if two else "over repeats"
+    title = f"{axis_title(question.metric)}: mean and {level} interval, {what}{hollow}"
+    return Drawing(block, title, f"{title}. Best first: {', '.join(names)}.", figure, "intervals")
+
+
+def _both(row: Record) -> bool:
+    """Whether the row has an interval for each population, and they differ."""
+    fixed = row.get("fixed_low"), row.get("fixed_high")
+    return None not in (*fixed, row["low"]) and fixed != (row["low"], row["high"])
+
+
+def _whisker(
+    ax: Axes, place: int, low: float | None, high: float | None, color: str, width: float
+) -> None:
+    if low is not None:
+        ax.plot([low, high], [place, place], color=color, lw=width, solid_capstyle="butt")

@@ -11,6 +11,8 @@ from funcdl.report.figures.drawing import OTHERS, Drawing, Looks, axis_title, le
 from funcdl.report.question import Question
 from funcdl.report.wording import plain
 
+BACKGROUND = 20  # points of a curve that is drawn grey
+
 
 def learning(
     question: Question,
@@ -25,21 +27,30 @@ def learning(
     figure = Figure()
     ax = figure.add_subplot()
     for label in sorted(lines, key=lambda label: shown.get(label) is not None):
-        curve, look = lines[label], shown.get(label)
-        if look is None:
-            ax.plot(curve.steps, curve.mean, color=OTHERS, lw=0.7)
-            continue
-        ax.plot(curve.steps, curve.mean, color=look.color, ls=look.dash)
+        look = shown.get(label)
+        curve = lines[label] if look else _coarse(lines[label])
+        color, dash, width = (look.color, look.dash, 1.5) if look else (OTHERS, "-", 0.7)
+        ax.plot(curve.steps, curve.mean, color=color, ls=dash, lw=width)
         low, high = curve.mean - curve.half, curve.mean + curve.half
-        ax.fill_between(curve.steps, low, high, color=look.color, alpha=0.13, lw=0)
+        ax.fill_between(curve.steps, low, high, color=color, alpha=0.13 if look else 0.06, lw=0)
     mode = question.mode if metric == question.selected_by else "min"
     _limits(ax, list(lines.values()), mode)
     ax.set_xlabel("step")
     ax.set_ylabel(axis_title(metric))
     legend(ax, {label: shown.get(label) for label in lines}, marker=False)
-    band = f"{100 * (1 - question.alpha):g} % bands"
-    title = f"Learning curves: {axis_title(metric)}, mean over the measured repeats with {band}"
-    return Drawing(block, title, f"{title}. {_ends(lines)}", figure)
+    level = f"{100 * (1 - question.alpha):g} %"
+    every = all(np.isnan(curve.half).all() for curve in lines.values())
+    band = "one repeat, so no interval" if every else f"mean and {level} interval over the repeats"
+    title = f"Learning curves: {axis_title(metric)}, {band}"
+    name = "learning" if metric == question.selected_by else f"learning {metric}"
+    return Drawing(block, title, f"{title}. {_ends(lines)}", figure, name)
+
+
+def _coarse(curve: Curve) -> Curve:
+    """A curve that is drawn in the background, with fewer points."""
+    count = len(curve.steps)
+    keep = np.unique(np.linspace(0, count - 1, min(count, BACKGROUND)).round().astype(int))
+    return Curve(curve.steps[keep], curve.mean[keep], curve.half[keep])
 
 
 def _ends(lines: dict[str, Curve]) -> str:

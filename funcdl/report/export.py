@@ -1,0 +1,84 @@
+"""The files of a report: what the page shows, for papers and for other programs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from funcdl.report.cells import cells
+from funcdl.report.csvfile import csv
+from funcdl.report.figures.drawing import Drawing
+from funcdl.report.figures.printing import pdf, png
+from funcdl.report.figures.svg import in_file
+from funcdl.report.latex import latex
+from funcdl.report.markdown import markdown
+from funcdl.report.section import Grid
+
+PRINTED = 40  # figures that get a PDF and a PNG beside their SVG; a quarter of a second each
+_LONGEST = 80
+
+
+class Names:
+    """Names for files, from whatever words: safe on every system, and each given once.
+
+    >>> names = Names()
+    >>> names("sensitivity optimizer.b1"), names("模型"), names("../x y"), names("X-y")
+    ('sensitivity-optimizer.b1', 'unnamed', 'x-y', 'X-y-2')
+    """
+
+    def __init__(self) -> None:
+        self._given: set[str] = set()
+
+    def __call__(self, *words: str) -> str:
+        """A name from these words, with a number where it was given before."""
+        text = re.sub(r"[^A-Za-z0-9._]+", "-", " ".join(filter(None, words)))
+        base = text[:_LONGEST].strip("-._") or "unnamed"
+        name, number = base, 1
+        while name.casefold() in self._given:
+            number += 1
+            name = f"{base}-{number}"
+        self._given.add(name.casefold())
+        return name
+
+
+def tables(
+    name: str, caption: str, exact: pd.DataFrame, shown: pd.DataFrame | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """A table as CSV in full precision, and as Markdown and LaTeX for people.
+
+    Args:
+        name: of the files, without ending.
+        caption: what it shows.
+        exact: the numbers.
+        shown: what a reader sees of them, if not the same.
+    """
+    header, rows, right = cells(exact if shown is None else shown)
+    label = name.rpartition("/")[2]
+    yield f"{name}.csv", _bytes(csv(exact))
+    yield f"{name}.md", _bytes(markdown(header, rows, right, caption=caption))
+    yield f"{name}.tex", _bytes(latex(header, rows, right, caption=caption, label=label))
+
+
+def grids(named: Iterable[tuple[str, Grid]]) -> Iterator[tuple[str, bytes]]:
+    """The tables of all sections, in a folder of their own."""
+    for name, grid in named:
+        yield from tables(f"tables/{name}", grid.caption, grid.frame)
+
+
+def pictures(named: Iterable[tuple[str, Drawing, str]]) -> Iterator[tuple[str, bytes]]:
+    """The figures as SVG, PDF and PNG.
+
+    Args:
+        named: name, drawing, and its SVG as `figures.svg.drawn` gave it.
+    """
+    for number, (name, drawing, text) in enumerate(named):
+        yield f"figures/{name}.svg", _bytes(in_file(text, drawing.alt))
+        if number < PRINTED:
+            yield f"figures/{name}.pdf", pdf(drawing.figure)
+            yield f"figures/{name}.png", png(drawing.figure)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")

@@ -1,0 +1,142 @@
+"""How soon each method reaches the target that the study set, where it set one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from funcdl.report.answer import Answer
+from funcdl.report.arrivals import Arrivals, Race, race
+from funcdl.report.figures.drawing import Drawing, axis_title
+from funcdl.report.figures.survival import survival
+from funcdl.report.material import Material
+from funcdl.report.matrix import ranked
+from funcdl.report.question import Question
+from funcdl.report.record import records
+from funcdl.report.section import Grid, Section
+from funcdl.report.sections.pooled import chosen
+from funcdl.report.wording import count, listing, plain
+from funcdl.stats.across.algoperf import algoperf_score, median_time
+from funcdl.stats.across.survival import kaplan_meier, restricted_mean
+
+TITLE = "How soon the target is reached"
+LONGEST = 4.0  # times the fastest; later arrivals earn nothing
+
+
+def target(material: Material, answer: Answer) -> Iterator[Section]:
+    """A section per block that has a target, and one over them with the AlgoPerf score."""
+    question = material.question
+    if not question.targets or not len(material.metrics):
+        return
+    table = records(answer.table)
+    races: dict[str, Race] = {}
+    for block in question.blocks:
+        if block not in question.targets:
+            continue
+        found = race(material, block)
+        if found.arrivals:
+            races[block] = found
+            labels = [row["method"] for row in ranked(table, block)]
+            yield _section(question, block, found, labels)
+    if len(races) > 1:
+        yield from _over_problems(races)
+
+
+def _section(question: Question, block: str, found: Race, labels: list[str]) -> Section:
+    here = [label for label in labels if label in found.arrivals]
+    missing = [plain(label, 60) for label in labels if label not in found.arrivals]
+    goal = f"{question.targets[block]:g}"
+    side = "at least" if question.mode == "max" else "at most"
+    words = f"{axis_title(question.selected_by)} of {side} {goal}"
+    level = 1 - question.alpha
+    paragraphs = [
+        f"When does a measured run first show {words}? It is looked at at every evaluation, the first "
+        f"at step {found.every:g}, and nothing is interpolated between them. A run that ends on its way "
+        "counts as still on its way up to there (censored), one that diverges as never arriving. The "
+        "search for the hyperparameters is not counted.",
+    ]
+    if missing:
+        paragraphs.append(f"Without a validation curve, and so left out: {listing(missing)}.")
+    none = [plain(label, 60) for label in here if not found.arrivals[label].reached.any()]
+    if none:
+        paragraphs.append(f"In no run was it reached by {listing(none)}.")
+    frame = pd.DataFrame([_row(label, found.arrivals[label], found, level) for label in here])
+    return Section(
+        "target",
+        TITLE,
+        block,
+        tuple(paragraphs),
+        (Grid("target", _caption(found, f"{100 * level:g} %"), frame),),
+        _drawings(found, here, block, words),
+    )
+
+
+def _row(label: str, one: Arrivals, found: Race, level: float) -> dict[str, object]:
+    row: dict[str, object] = {
+        "method": label,
+        "runs": len(one.reached),
+        "reached": int(one.reached.sum()),
+    }
+    each = (("steps", one.steps, found.steps), ("seconds", one.seconds, found.seconds))
+    for (unit, taken, horizon), times in zip(each, one.times, strict=True):
+        median = median_time(times)
+        row[f"median {unit}"] = median if math.isfinite(median) else math.nan
+        if horizon > 0:
+            mean = restricted_mean(taken, one.reached, horizon, level)
+            row |= {f"mean {unit}": mean.mean, f"{unit} low": mean.low, f"{unit} high": mean.high}
+    return row
+
+
+def _caption(found: Race, level: str) -> str:
+    return (
+        "Runs that reached the target, and after how many steps and seconds. The median counts a miss "
+        "as infinite and is empty where most runs miss. The mean is the restricted mean up to "
+        f"{found.steps:g} steps and {found.seconds:.3g} seconds, which every run had: that of the time "
+        f"to the target, or of that limit where it comes first, with {level} intervals. A run's "
+        "seconds, measured on this machine, are spread evenly over its steps."
+    )
+
+
+def _drawings(found: Race, labels: list[str], block: str, words: str) -> tuple[Drawing, ...]:
+    if not any(found.arrivals[label].reached.any() for label in labels):
+        return ()
+    curves = {
+        label: kaplan_meier(found.arrivals[label].steps, found.arrivals[label].reached)
+        for label in labels
+    }
+    ends = [float(found.arrivals[label].steps.max()) for label in labels]
+    horizon = max(*ends, found.steps) if ends else found.steps
+    return (survival(curves, chosen(labels), block=block, horizon=horizon, target=words),)
+
+
+def _over_problems(races: dict[str, Race]) -> Iterator[Section]:
+    """The AlgoPerf score of the methods that were timed on every problem with a target."""
+    each = [list(one.arrivals) for one in races.values()]
+    labels = [label for label in each[0] if all(label in names for names in each)]
+    if len(labels) < 2:
+        return
+    steps, seconds = (
+        np.array(
+            [[median_time(one.arrivals[m].times[i]) for one in races.values()] for m in labels]
+        )
+        for i in (0, 1)
+    )
+    scores = {"score by steps": algoperf_score(steps, LONGEST)}
+    if np.min(seconds) > 0:
+        scores["score by seconds"] = algoperf_score(seconds, LONGEST)
+    reached = np.isfinite(steps).sum(axis=1)
+    frame = pd.DataFrame({"method": labels, "problems reached": reached, **scores})
+    frame = frame.sort_values("score by steps", ascending=False, kind="stable", ignore_index=True)
+    paragraph = (
+        "The AlgoPerf score sums up how soon the targets are reached: 1 for a method that is the "
+        f"fastest on every problem, nothing on a problem for one that takes {LONGEST:g} times as long as "
+        "the fastest or whose median run misses. It is relative to the fastest of this pool: another "
+        "method in it changes the scores of all."
+    )
+    caption = f"AlgoPerf score over {count(len(races), 'problem')}, from the median time of the measured runs."
+    yield Section(
+        "algoperf", "Speed over all problems", "", (paragraph,), (Grid("algoperf", caption, frame),)
+    )
