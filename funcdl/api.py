@@ -10,41 +10,40 @@ import shlex
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from funcdl.config import Expansion, Method, Study, expand
-from funcdl.config.study import headed
-from funcdl.config.write import to_yaml
-from funcdl.data.tree import leaves
+import numpy as np
+
+from funcdl.config import Study, expand
 from funcdl.errors import DamageError, StoreError
 from funcdl.execute.device import unused_gpu
+from funcdl.execute.growth import Growth
 from funcdl.execute.inline import crew_size
 from funcdl.execute.interrupt import Interrupted, Interruption
 from funcdl.execute.machine import backend, check_threads
 from funcdl.execute.status import Status
 from funcdl.execute.supervisor import OutOfMemory, Supervisor
 from funcdl.plan.code import code_digest
-from funcdl.plan.stopping import in_words
 from funcdl.plan.study import FLAGS, Plan, make_plan
 from funcdl.plan.widths import narrower
 from funcdl.progress import Progress
 from funcdl.record import changes, known_widths, write_record
+from funcdl.report.asked import lanes_note, looks_of, make_question
 from funcdl.report.files import FILES
 from funcdl.report.question import Question
-from funcdl.report.searches import searches
-from funcdl.report.setting import setting
 from funcdl.results import Results, load
 from funcdl.store import checkpoint
 from funcdl.store.files import write_whole
 from funcdl.store.folder import Folder
-from funcdl.store.ledger import Ledger
+from funcdl.store.ledger import Label, Ledger
 from funcdl.store.lock import BusyError, owned
 from funcdl.store.log import log_event
 from funcdl.store.manifest import at_rest, remove_manifest, renew_report, write_manifest
 from funcdl.store.repair import remove_report, repair
 from funcdl.store.sealed import write_sealed
+from funcdl.store.units import write_units
 
 CHECKPOINT_SECONDS = 30.0
 INLINE = "note: this process holds the accelerator, so the runs are done in it, without workers"
@@ -80,7 +79,7 @@ def run(
             process, or holds another study.
         Interrupted: (a `KeyboardInterrupt`) after Ctrl-C or SIGTERM, with everything saved.
     """
-    from funcdl.report import write
+    from funcdl.report.folder import render, save
 
     if not isinstance(study, Study):
         raise TypeError(
@@ -110,7 +109,8 @@ def run(
         for path in ledger.damaged:
             log_event(folder, "damaged rows set aside", path=path.name)
         while True:
-            supervisor = Supervisor(plan, folder, ledger, show)
+            growth = _growth(study, question, plan, folder, ledger)
+            supervisor = Supervisor(plan, folder, ledger, show, growth)
             record = write_record(question, _facts(study, plan))
             missing = supervisor.prepare()
             show(supervisor.status(None))
@@ -121,6 +121,7 @@ def run(
             if before and changed:
                 log_event(folder, "study changed", what=changed)
             write_whole(folder / "study.yaml", question.config_text.encode())
+            write_units(folder, _units(plan))
             write_sealed(folder / "plan.json", record)
             before = record
             try:
@@ -143,8 +144,9 @@ def run(
                 ledger.settle(supervisor.labels())
         checkpoint.clear(folder / "checkpoints")
         results = load(folder)
-        write(folder, results.material)
-        write_manifest(folder, FILES)
+        made = render(results.material)
+        save(folder, made)
+        write_manifest(folder, list(made.files))
         return load(folder)
 
 
@@ -160,86 +162,40 @@ def report(folder: str | os.PathLike[str]) -> Results:
     Raises:
         StoreError: if it is not a study's folder, or cannot be written.
     """
-    from funcdl.report import write
+    from funcdl.report.folder import render, save
 
     results = load(folder)
     with contextlib.ExitStack() as stack:
         # While the study runs nobody vouches for the folder's state, and its end makes the report.
         with contextlib.suppress(BusyError):
             stack.enter_context(owned(results.folder))
-        write(results.folder, results.material)
-        renew_report(results.folder, FILES)
+        made = render(results.material)
+        save(results.folder, made)
+        renew_report(results.folder, list(made.files))
     return results
 
 
-def make_question(study: Study, expansion: Expansion, plan: Plan, command: str) -> Question:
-    """What the report needs to know of a study."""
-    tune = study.tune
-    return Question(
-        name=study.name,
-        command=command,
-        config_text=to_yaml(study),
-        metric=expansion.metric.replace("validation/", "test/"),
-        selected_by=expansion.metric,
-        mode="max" if expansion.mode == "max" else "min",
-        methods=tuple((method.block, method.label) for method in expansion.methods),
-        contrasts=expansion.contrasts,
-        blocks=tuple(block.label for block in expansion.blocks),
-        margin=study.margin,
-        tuned=tuple(dict.fromkeys(key for m in expansion.methods for key in m.space)),
-        spaces={
-            (m.block, m.label): {key: d.describe() for key, d in m.space.items()}
-            for m in expansion.methods
-        },
-        trials=tune.trials if tune and any(m.space for m in expansion.methods) else 0,
-        searches=searches(study, plan),
-        sampler=tune.sampler if tune and any(m.space for m in expansion.methods) else "",
-        tune_repeats=tune.repeat if tune else 1,
-        stopping="; ".join(in_words(study, plan.contests)),
-        repeats=study.repeat.count,
-        vary=tuple(study.repeat.vary),
-        shares=_shares(plan),
-        targets=_targets(study, expansion),
-        tasks={method.block: _task_name(method) for method in expansion.methods},
-        notes=expansion.notes + lanes_note(study, plan),
-        heading=headed(study),
-        setting=setting(study, expansion, plan),
-    )
+def _growth(
+    study: Study, question: Question, plan: Plan, folder: Path, ledger: Ledger
+) -> Growth | None:
+    """How the study's repeats are added; None where they are not."""
+    looks, units = looks_of(study), _units(plan)
+    if not looks:
+        return None
+
+    def decide(block: str, labels: Sequence[Label]) -> bool:
+        from funcdl.report.decided import decided
+
+        results = Results(folder, question.of(block), ledger.rows(labels), units)
+        return decided(results.material)[block]
+
+    return Growth(looks, decide)
 
 
-def _targets(study: Study, expansion: Expansion) -> dict[str, float]:
-    """The target of each block that has one."""
-    target = study.select.target
-    given = (
-        target if isinstance(target, dict) else {block.label: target for block in expansion.blocks}
-    )
-    return {block: float(value) for block, value in given.items() if value is not None}
-
-
-def _shares(plan: Plan) -> dict[tuple[str, str], float]:
-    """How much of what a method learns from and is judged by is judged by, for each method."""
-    found = {}
-    for method, trials in zip(plan.methods, plan.trials, strict=True):
-        data = plan.datasets[trials[0].data]
-        train, test = (len(leaves(part.targets)[0][1]) for part in (data.train, data.test))
-        found[method.block, method.label] = test / (train + test)
-    return found
-
-
-def _task_name(method: Method) -> str:
-    name = method.recipe["task"]["name"]
-    return name if isinstance(name, str) else ""
-
-
-def lanes_note(study: Study, plan: Plan) -> tuple[str, ...]:
-    """What a reader should know of the lanes that runs shared."""
-    if plan.mode != "vmap":
-        return ()
-    widths = sorted(set(plan.widths.values()))
-    lanes = " or ".join(map(str, widths))
-    less = ", fewer than asked, for the device's memory did not suffice"
-    short = less if study.width and widths[0] < study.width else ""
-    return (f"Runs shared programs in {lanes} lanes per device (mode vmap){short}.",)
+def _units(plan: Plan) -> dict[str, np.ndarray]:
+    """Which test examples belong together, by the digest of their data set."""
+    known = plan.datasets.facts.items()
+    return {digest: facts.units for digest, facts in known if facts.units is not None}
 
 
 def _facts(study: Study, plan: Plan) -> dict[str, Any]:
@@ -250,7 +206,8 @@ def _facts(study: Study, plan: Plan) -> dict[str, Any]:
         "mode": plan.mode,
         "lanes": {"asked": study.width, "widths": dict(plan.widths)},
         "programs": list(plan.programs),
-        "data": {digest: list(d.classes) for digest, d in plan.datasets.items()},
+        "data": {digest: list(facts.classes) for digest, facts in plan.datasets.facts.items()},
+        "units": {digest: int(units.max()) + 1 for digest, units in _units(plan).items()},
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from funcdl.config import Study, expand, problem_at
 from funcdl.errors import StudyError
 from funcdl.execute.machine import backend
-from funcdl.plan.contest import most, most_steps
+from funcdl.plan.contest import Contest, most, most_steps
+from funcdl.plan.datasets import Facts
 from funcdl.plan.stopping import in_words
 from funcdl.plan.study import Plan, make_plan
 
@@ -23,23 +25,40 @@ def describe(study: Study) -> str:
     expansion = expand(study)
     plan = make_plan(study, expansion, backend())
     lines = [f"study {study.name}: {len(plan.contests)} methods, selected by {expansion.metric}"]
-    lines += [f"  data {digest[:12]}: {_splits(d)}" for digest, d in plan.datasets.items()]
+    lines += _data(plan)
     rows = [("method", "trials", "repeats", "runs", "steps", "program", "parameters", "searched")]
-    rows += [_row(study, plan, position) for position in range(len(plan.contests))]
+    grown = [contest._replace(repeats=study.repeat.most) for contest in plan.contests]
+    rows += [_row(study, plan, position, grown[position]) for position in range(len(grown))]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines += [
         "  "
         + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    total = sum(map(most, plan.contests))
-    lines.append(f"{total} runs in {len(plan.programs)} programs, mode {plan.mode}")
+    runs = _range(sum(map(most, contests)) for contests in (plan.contests, grown))
+    lines.append(f"{runs} runs in {len(plan.programs)} programs, mode {plan.mode}")
     lines += [f"stopped early: {text}" for text in in_words(study, plan.contests)]
     lines += [f"note: {note}" for note in expansion.notes]
     return "\n".join(lines)
 
 
-def _row(study: Study, plan: Plan, position: int) -> tuple[str, ...]:
+def _range(numbers: Iterable[int]) -> str:
+    """From the least to the most, as one number where they are equal."""
+    least, most = numbers
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _data(plan: Plan) -> list[str]:
+    """The data sets in lines; splits of one that are of the same size in one line."""
+    alike: dict[str, list[str]] = {}
+    for digest, facts in plan.datasets.facts.items():
+        alike.setdefault(_splits(facts), []).append(digest)
+    if not plan.library.splits.vary:
+        return [f"  data {d[:12]}: {said}" for said, digests in alike.items() for d in digests]
+    return [f"  data in {len(digests)} splits: {said}" for said, digests in alike.items()]
+
+
+def _row(study: Study, plan: Plan, position: int, grown: Contest) -> tuple[str, ...]:
     contest, method = plan.contests[position], plan.methods[position]
     first = plan.trials[position][0]
     dataset = plan.datasets[first.data]
@@ -54,9 +73,9 @@ def _row(study: Study, plan: Plan, position: int) -> tuple[str, ...]:
     return (
         label,
         str(trials),
-        str(contest.repeats),
-        str(most(contest)),
-        str(most_steps(contest)),
+        _range((contest.repeats, grown.repeats)),
+        _range((most(contest), most(grown))),
+        _range((most_steps(contest), most_steps(grown))),
         first.program[:8] or "-",
         parameters,
         searched,
@@ -74,8 +93,7 @@ def _parameters(trial: Any, dataset: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(state.variables["params"]))
 
 
-def _splits(dataset: Any) -> str:
-    sizes = (
-        f"{len(getattr(dataset, name).targets)} {name}" for name in ("train", "validation", "test")
-    )
+def _splits(facts: Facts) -> str:
+    names = ("train", "validation", "test")
+    sizes = (f"{n} {name}" for n, name in zip(facts.sizes, names, strict=True))
     return f"{', '.join(sizes)} examples"

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from funcdl.errors import DamageWarning
+from funcdl.errors import DamageError, DamageWarning
 from funcdl.record import read_record
+from funcdl.report.answer import Answer, answer
 from funcdl.report.comparisons import comparisons
 from funcdl.report.material import Material
 from funcdl.report.question import Question
@@ -23,6 +26,11 @@ from funcdl.store.frames import examples_of, metrics_frame, runs_frame
 from funcdl.store.manifest import Damage, find_damage
 from funcdl.store.parts import read_rows
 from funcdl.store.predictions import read_predictions
+from funcdl.store.units import NAME as UNITS
+from funcdl.store.units import read_units
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class Results:
@@ -32,9 +40,15 @@ class Results:
     question: what was asked.
     """
 
-    def __init__(self, folder: Path, question: Question, rows: pa.Table | None):
-        """Use `load`."""
-        self.folder, self.question, self._rows = folder, question, rows
+    def __init__(
+        self,
+        folder: Path,
+        question: Question,
+        rows: pa.Table | None,
+        units: Mapping[str, np.ndarray] | None = None,
+    ):
+        """Use `load`; `units`, by data set, are read from the folder if left out."""
+        self.folder, self.question, self._rows, self._known_units = folder, question, rows, units
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -76,6 +90,7 @@ class Results:
             self.runs,
             self.metrics,
             self.examples,
+            self.units,
             predictions=self.predictions,
             targets=self.targets,
         )
@@ -118,6 +133,68 @@ class Results:
             kind, key = (split, run) if run else (f"{split} targets", data)
             found.setdefault(kind, {})[key] = array
         return found
+
+    def units(self, run: str) -> np.ndarray | None:
+        """Which test examples of a run belong together: [n] integers, equal for those that do.
+
+        Such are the groups that the data were split by, or blocks of time; None where each example
+        stands alone.
+
+        Raises:
+            DamageError: if that is not as it was stored.
+        """
+        digest = self._data_of.get(run)
+        return None if digest is None else self._units.get(digest)
+
+    @cached_property
+    def _data_of(self) -> dict[str, str]:
+        frame = self.runs
+        if "data_digest" not in frame:
+            return {}
+        return dict(zip(frame["id"], frame["data_digest"], strict=True))
+
+    @cached_property
+    def _units(self) -> Mapping[str, np.ndarray]:
+        if self._known_units is not None:
+            return self._known_units
+        units, wanted = read_units(self.folder), Folder(self.folder).plan.get("units", {})
+        if missing := wanted.keys() - units.keys():
+            raise DamageError(
+                f"{self.folder / UNITS}: lacks the data {', '.join(d[:12] for d in sorted(missing))}; "
+                "the study's command writes it again"
+            )
+        return units
+
+    @cached_property
+    def answer(self) -> Answer:
+        """The table, the comparisons, the answer in a sentence, and what could overturn it."""
+        return answer(self.material)
+
+    def figures(self) -> dict[str, Figure]:
+        """Every figure of the report, by the name of its files, such as "learning".
+
+        They are Matplotlib's: a notebook shows them, `savefig` writes them.
+        """
+        from funcdl.report.exhibits import exhibits
+
+        return {name: one.figure for name, one in exhibits(self.material, self.answer).drawings}
+
+    def figure(self, name: str) -> Figure:
+        """One of `figures`.
+
+        Raises:
+            KeyError: if the report has no such figure.
+        """
+        found = self.figures()
+        if name not in found:
+            raise KeyError(f"no figure {name!r}; there are {', '.join(found) or 'none yet'}")
+        return found[name]
+
+    def _repr_html_(self) -> str:
+        """The sentence and the table, for a notebook."""
+        from funcdl.report.notebook import notebook
+
+        return notebook(self.question, self.answer)
 
     def __repr__(self) -> str:
         """The folder and how many runs it holds."""

@@ -20,7 +20,6 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -246,9 +245,7 @@ def change_of(event: str, arguments: tuple, folder: Path) -> str:
 def ready(study: Path) -> None:
     """Makes the program light: the stand-in for workers, the plan made once, no statistics."""
     supervisor.Crew = Crew  # type: ignore[misc, assignment]
-    report.answer = lambda material: SimpleNamespace(table=material.runs, comparisons=material.runs)
-    report.page = lambda material, found, parts: material.runs.to_html()
-    report.sections = lambda material, found: ()
+    report.render = made
     ledger.COMMIT_SECONDS, ledger.MANY_PARTS = 0.0, 3
     plan = api.make_plan
     api.make_plan = functools.cache(lambda *arguments: plan(*load(study), *arguments[2:3]))
@@ -257,6 +254,13 @@ def ready(study: Path) -> None:
     make = api.make_plan
     api.make_plan = lambda study_, expansion_, backend, widths: make(None, None, backend)
     api.make_plan(None, None, api.backend(), {})
+
+
+def made(material: Any) -> report.Report:
+    """A report that follows from the runs, with a file in each of its folders."""
+    rows = material.runs.to_csv().encode()
+    names = ("table.csv", "tables/costs.csv", "figures/learning.svg", "index.html")
+    return report.Report(None, dict.fromkeys(names, rows))  # type: ignore[arg-type]
 
 
 @functools.cache

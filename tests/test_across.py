@@ -56,7 +56,7 @@ def test_the_worked_example():
     assert found.chi2 == pytest.approx(9.2786, abs=5e-5)
     assert found.f == pytest.approx(3.6863, abs=5e-5)
     assert found.p == found.p_f == pytest.approx(0.01982, abs=5e-6)
-    assert not found.exact
+    assert found.by == "F"
 
 
 def test_exact_ties_in_rounded_data_move_ranks_and_statistic():
@@ -92,11 +92,21 @@ def test_few_orders_are_counted_out():
     """The null distribution for three problems of three methods, from Friedman's own table."""
     rows = list(itertools.permutations([1.0, 2, 3]))
     worlds = [friedman(world) for world in itertools.product(rows, repeat=3)]
-    assert all(world.exact for world in worlds)
+    assert {world.by for world in worlds} == {"all orders"}
     for world in worlds:
         share = np.mean([other.chi2 >= world.chi2 - 1e-9 for other in worlds])
         assert world.p == pytest.approx(share)
     assert min(world.p for world in worlds) == pytest.approx(0.028, abs=5e-4)
+
+
+def test_sampled_orders_agree_with_counted_ones(monkeypatch):
+    x = drawn(2, 4, 4) + 0.5 * np.arange(4)
+    counted = friedman(x)
+    monkeypatch.setattr("funcdl.stats.across.friedman.COUNTABLE", 1)
+    sampled = friedman(x)
+    assert sampled.by == "sampled orders"
+    assert sampled.p == pytest.approx(counted.p, abs=0.01)
+    assert friedman(x[::-1, ::-1]).p == sampled.p
 
 
 def test_ranks_ignore_any_monotone_change_of_a_problem():
@@ -138,10 +148,11 @@ def test_misuse_is_an_error():
         against_control([1, 2, 3], 5, control=4)
 
 
-def test_type_one_error_of_friedmans_test_stays_below_six_per_cent():
+def test_type_one_error_of_friedmans_test_stays_below_six_per_cent(monkeypatch):
     rng = np.random.default_rng(0)
-    for problems, methods in ((3, 3), (3, 4), (4, 3), (3, 8), (5, 4), (10, 4)):
-        order = rng.random((1500, problems, methods)).argsort(axis=2) + 1.0
+    monkeypatch.setattr("funcdl.stats.across.friedman.SAMPLED", 1000)
+    for problems, methods in ((3, 3), (3, 4), (4, 3), (4, 5), (5, 3), (5, 8), (10, 4)):
+        order = rng.random((1000, problems, methods)).argsort(axis=2) + 1.0
         p = np.array([friedman(world).p for world in order])
         assert (p < 0.05).mean() <= 0.06, (problems, methods)
 

@@ -31,6 +31,7 @@ def job(rate: float, steps: int = 12, at: str = "final", every: int = 4) -> Job:
             "compute_dtype": "float32",
             "matmul_precision": None,
             "remat": False,
+            "mc_passes": 0,
             "schedule": {"name": "constant", "warmup": 0.0},
             "clip_norm": None,
             "clip_value": None,

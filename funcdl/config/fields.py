@@ -151,10 +151,15 @@ class Repeat(Part):
         """What differs between repeats, in the order of the config."""
         return tuple(self.vary if self.cross is None else self.cross)
 
+    @property
+    def crossed(self) -> dict[str, int]:
+        """`cross`, empty where repeats are not crossed."""
+        return {str(source): values for source, values in (self.cross or {}).items()}
+
     def written(self) -> dict[str, Any]:
         """The keys that a config needs to say the same."""
         if self.cross is not None:
-            return {"cross": dict(self.cross)}
+            return {"cross": self.crossed}
         grows = {} if self.max is None else {"max": self.max, "until": self.until}
         return {"count": self.count, **grows, "vary": list(self.vary)}
 

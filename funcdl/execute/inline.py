@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from funcdl.execute.machine import may_have_accelerator, worker_count
 from funcdl.execute.lent import Lent
+from funcdl.execute.machine import may_have_accelerator, worker_count
 from funcdl.execute.messages import Hello, Job, Work
 from funcdl.execute.settings import accelerator_held, as_in_a_worker
 from funcdl.execute.worker import Worker

@@ -13,7 +13,8 @@ def log_probabilities(logits: np.ndarray, temperature: float = 1.0) -> np.ndarra
       logits: `[..., k]`.
       temperature: above 0; greater ones make probabilities more even.
     """
-    return special.log_softmax(np.asarray(logits, np.float64) / temperature, axis=-1)
+    with np.errstate(invalid="ignore"):  # of logits that are not finite the result may be NaN
+        return special.log_softmax(np.asarray(logits, np.float64) / temperature, axis=-1)
 
 
 def mean_nll(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> float:

@@ -38,6 +38,15 @@ def inner(x: jax.Array, y: jax.Array) -> jax.Array:
     return _inner(x, y) if jax.default_backend() == "cpu" else jnp.matmul(x, _swapped(y))
 
 
+def across(x: jax.Array, g: jax.Array) -> jax.Array:
+    """`x^T g`, for `[m, k]` and `[m, n]`: the form of a gradient of weights.
+
+    >>> across(jnp.ones((3, 2)), jnp.ones((3, 1))).tolist()
+    [[3.0], [3.0]]
+    """
+    return jnp.matmul(_transposed(x), g)
+
+
 def dot_general(
     lhs: jax.Array,
     rhs: jax.Array,
@@ -74,10 +83,8 @@ def _matmul(x: jax.Array, w: jax.Array) -> jax.Array:
 @_matmul.defjvp
 def _matmul_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     (x, w), (dx, dw) = primals, tangents
-    # Transposing the product with `dw` gives `x_t g`. The inner barrier keeps what computes `x`
-    # out of the transpose's loop, where it would run along columns.
-    x_t = lax.optimization_barrier(_swapped(lax.optimization_barrier(x)))
-    return _matmul(x, w), _matmul(dx, w) + jnp.matmul(_swapped(x_t), dw)
+    # Transposing the product with `dw` gives `x_t g`.
+    return _matmul(x, w), _matmul(dx, w) + jnp.matmul(_swapped(_transposed(x)), dw)
 
 
 @jax.custom_jvp
@@ -91,6 +98,15 @@ def _inner_jvp(primals: Any, tangents: Any) -> tuple[jax.Array, jax.Array]:
     # The transpose of a barrier is one: the gradient passes it, transposed, before its product.
     through_y = lax.optimization_barrier(jnp.matmul(dy, _swapped(x)))
     return _inner(x, y), _inner(dx, y) + _swapped(through_y)
+
+
+def _transposed(x: jax.Array) -> jax.Array:
+    """The transpose, as an array of its own: XLA shall not fold it into a product.
+
+    The inner barrier keeps what computes `x` out of the transpose's loop, where it would run along
+    columns.
+    """
+    return lax.optimization_barrier(_swapped(lax.optimization_barrier(x)))
 
 
 def _swapped(x: jax.Array) -> jax.Array:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 
 from funcdl.models import initial
+from funcdl.models.cells import GRU_CELL, LSTM_CELL
 from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_sequences
+from funcdl.models.product import dot_general
+from funcdl.models.recurrence import Cell, states
 
 
 class LSTM(nn.Module):
@@ -30,8 +35,11 @@ class LSTM(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, time, features]`, or images read as rows, to `[batch, outputs]`."""
-        last = _last_state(nn.OptimizedLSTMCell, self.hidden, self.dropout, inputs, train)
-        return dense(self.outputs)(last)
+        h = jnp.swapaxes(as_sequences(inputs), 0, 1)
+        for width in self.hidden:
+            h = Layer(width, LSTM_CELL, 4)(h)
+            h = Dropout(self.dropout)(h, train=train)
+        return dense(self.outputs)(h[-1])
 
 
 class GRU(nn.Module):
@@ -50,25 +58,51 @@ class GRU(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, time, features]`, or images read as rows, to `[batch, outputs]`."""
-        last = _last_state(nn.GRUCell, self.hidden, self.dropout, inputs, train)
-        return dense(self.outputs)(last)
+        h = jnp.swapaxes(as_sequences(inputs), 0, 1)
+        for width in self.hidden:
+            h = Layer(width, GRU_CELL, 3, (1,))(h)
+            h = Dropout(self.dropout)(h, train=train)
+        return dense(self.outputs)(h[-1])
 
 
-def _last_state(
-    cell: Callable[..., nn.RNNCellBase],
-    widths: Sequence[int],
-    dropout: float,
-    inputs: jax.Array,
-    train: bool,
-) -> jax.Array:
-    """Runs the layers over time, `[batch, time, features] -> [batch, widths[-1]]`."""
-    states = as_sequences(inputs)
-    for width in widths:
-        one = cell(width, kernel_init=initial.weights)
-        start = one.initialize_carry(jax.random.key(0), states[:, 0].shape)
-        if jnp.issubdtype(states.dtype, jnp.floating):
-            # Linen's own is float32, and then so is all that it computes from it.
-            start = jax.tree.map(lambda zeros, to=states.dtype: zeros.astype(to), start)
-        states = nn.RNN(one)(states, initial_carry=start)
-        states = Dropout(dropout)(states, train=train)
-    return states[:, -1]
+class Layer(nn.Module):
+    """A recurrent layer, from `[time, batch, features]` to its states `[time, batch, width]`.
+
+    The weights of all gates lie side by side in one matrix. Those of the input start as elsewhere, those of
+    the states as an orthogonal matrix per gate, biases at zero.
+
+    Attributes:
+        width: of the state.
+        cell: what is done in a step.
+        gates: how many the input has, and as many the product of the states.
+        inner: widths of the cell's other biases, in widths of the state.
+    """
+
+    width: int
+    cell: Cell
+    gates: int
+    inner: Sequence[int] = ()
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array) -> jax.Array:
+        """The states, from zero at the start."""
+        wide = self.gates * self.width
+        of_input = nn.Dense(
+            wide, use_bias=False, kernel_init=initial.weights, dot_general=dot_general, name="input"
+        )(inputs)
+        weights = self.param("recurrent", _orthogonal, (self.width, wide))
+        zeros = nn.initializers.zeros_init()
+        biases = [self.param("bias", zeros, (wide,))]
+        if self.inner:
+            biases.append(self.param("inner_bias", zeros, (self.width,)))
+        of_input, weights, *biases = promote_dtype(of_input, weights, *biases)
+        return states(self.cell, of_input, weights, tuple(biases))
+
+
+def _orthogonal(key: jax.Array, shape: tuple[int, int], dtype: Any = float) -> jax.Array:
+    """Orthogonal square matrices side by side."""
+    width, wide = shape
+    draw = nn.initializers.orthogonal()
+    keys = jax.random.split(key, wide // width)
+    squares = jax.vmap(lambda one: draw(one, (width, width), dtype))(keys)
+    return jnp.swapaxes(squares, 0, 1).reshape(shape)

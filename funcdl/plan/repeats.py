@@ -27,10 +27,10 @@ def streams_at(repeat: int, vary: Sequence[str], cross: Mapping[str, int]) -> di
     >>> streams_at(2, ("init", "split"), {})
     {'init': 2, 'order': 0, 'dropout': 0, 'augment': 0, 'split': 2}
     """
-    at = dict.fromkeys(STREAMS, 0)
+    at: dict[str, int] = dict.fromkeys(STREAMS, 0)
     if not cross:
         return at | dict.fromkeys(vary, repeat)
-    for source in reversed(cross):
+    for source in reversed([*cross]):
         repeat, at[source] = divmod(repeat, cross[source])
     return at
 

@@ -164,5 +164,5 @@ def _contest(
         vary=study.repeat.varied,
         maximise=select[1] == "max",
         make=make,
-        cross=study.repeat.cross or {},
+        cross=study.repeat.crossed,
     )

@@ -38,7 +38,8 @@ class Race(NamedTuple):
     """All methods on one problem.
 
     arrivals: label -> its runs; methods without a validation curve are not in it.
-    steps, seconds: up to which every run that did not diverge was trained.
+    steps: up to which every run that did not diverge was trained.
+    seconds: up to which it is known of every method how many of its runs had arrived.
     every: the steps of the first evaluation.
     """
 
@@ -73,12 +74,26 @@ def race(material: Material, block: str) -> Race:
         else:
             row = (lengths[name], took, False)
         rows.setdefault(run["method"], []).append(row)
+    found = {
+        label: Arrivals(*map(np.array, zip(*each, strict=True))) for label, each in rows.items()
+    }
     return Race(
-        {label: Arrivals(*map(np.array, zip(*each, strict=True))) for label, each in rows.items()},
+        found,
         min((lengths[name] for name in whole), default=0.0),
-        min((_seconds(known[name]) for name in whole), default=0.0),
+        _known_until(found),
         float(curve.loc[curve["step"] > 0, "step"].min()) if known else 0.0,
     )
+
+
+def _known_until(found: dict[str, Arrivals]) -> float:
+    """The last second at which no method's runs have all ended with one of them on its way."""
+    last = [one.seconds.max() for one in found.values()]
+    open_ended = [
+        one.seconds.max()
+        for one in found.values()
+        if not one.reached[one.seconds == one.seconds.max()].all()
+    ]
+    return float(min(open_ended or [max(last, default=0.0)]))
 
 
 def _runs(material: Material, block: str) -> dict[str, Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from funcdl.report.question import Question
 from funcdl.report.record import Record
 from funcdl.report.search_warnings import search_warnings
-from funcdl.report.wording import count, listing, plain
+from funcdl.report.wording import count, listing, overruled, plain
 
 FEW = 5
 
@@ -25,8 +25,11 @@ def warnings(
         _failed(runs),
         _unfinished(question, table),
         *_diverged(table),
+        _one_split(question),
         *search_warnings(question, runs, table, comparisons),
         _few(table),
+        _one_test_set(table),
+        _alone(comparisons),
     ]
     return [text for text in found if text]
 
@@ -65,6 +68,18 @@ def _diverged(table: list[Record]) -> list[str]:
     ]
 
 
+def _one_split(question: Question) -> str:
+    """Splits overlap: what one search trained on or chose by, another split's test set may hold."""
+    if "split" not in (*question.vary, *question.cross) or not question.trials:
+        return ""
+    splits = "one split" if question.tune_repeats == 1 else f"{question.tune_repeats} splits"
+    return (
+        f"Hyperparameters were chosen once, on {splits} of the data, and every repeat has another: test "
+        "examples of a repeat may have taken part in that choice, and how the choice itself varies with "
+        "the split is in no interval."
+    )
+
+
 def _few(table: list[Record]) -> str:
     fewest = min((row["n"] for row in table if row["n"]), default=FEW)
     if fewest >= FEW:
@@ -72,6 +87,28 @@ def _few(table: list[Record]) -> str:
     if fewest == 1:
         return "One repeat gives no interval and no test; 5 or more do."
     return f"With {count(fewest, 'repeat')} intervals are wide and few differences are decided."
+
+
+def _one_test_set(table: list[Record]) -> str:
+    kinds = {row["population"] for row in table if row["n"] > 1}
+    reasons = {kind.removesuffix(")").partition(" (")[2] for kind in kinds if "test set" in kind}
+    if not reasons:
+        return ""
+    return (
+        f"The tests speak of this test set alone ({listing(sorted(reasons))}): of other runs on the "
+        "same examples, not of other data."
+    )
+
+
+def _alone(comparisons: list[Record]) -> str:
+    """Contradicting verdicts are no mistake; who quotes the narrower one should know."""
+    changed = sum(map(overruled, comparisons))
+    if not changed:
+        return ""
+    return (
+        f"On this test set alone {changed} of {count(len(comparisons), 'verdict')} would differ: "
+        "repeats on the same examples do not tell what other examples would."
+    )
 
 
 def _name(row: Record) -> str:

@@ -66,7 +66,7 @@ def _cell(value: Any, is_p: bool) -> str:
         return p_value(x)
     if math.isinf(x):
         return number(x)
-    if abs(x) >= 1e4 and abs(x) < 1e6:
+    if abs(x) < 1e9 and (x.is_integer() or abs(x) >= 1e3):
         return f"{x:,.0f}"
     return f"{x:.4g}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 import pandas as pd
@@ -17,30 +16,6 @@ from funcdl.report.markdown import markdown
 from funcdl.report.section import Grid
 
 PRINTED = 40  # figures that get a PDF and a PNG beside their SVG; a quarter of a second each
-_LONGEST = 80
-
-
-class Names:
-    """Names for files, from whatever words: safe on every system, and each given once.
-
-    >>> names = Names()
-    >>> names("sensitivity optimizer.b1"), names("模型"), names("../x y"), names("X-y")
-    ('sensitivity-optimizer.b1', 'unnamed', 'x-y', 'X-y-2')
-    """
-
-    def __init__(self) -> None:
-        self._given: set[str] = set()
-
-    def __call__(self, *words: str) -> str:
-        """A name from these words, with a number where it was given before."""
-        text = re.sub(r"[^A-Za-z0-9._]+", "-", " ".join(filter(None, words)))
-        base = text[:_LONGEST].strip("-._") or "unnamed"
-        name, number = base, 1
-        while name.casefold() in self._given:
-            number += 1
-            name = f"{base}-{number}"
-        self._given.add(name.casefold())
-        return name
 
 
 def tables(

@@ -57,14 +57,21 @@ def _compared(question: Question) -> Iterator[str]:
     what = f"We compared {count(len(names), 'method')} ({listing(names, 8)})"
     yield (what if len(names) > 1 else f"We measured {names[0] if names else 'no method'}") + (
         f"{where}{task}"
-        + (f", on each of {count(len(question.blocks), 'problem')}" if len(question.blocks) > 1 else "")
+        + (
+            f", on each of {count(len(question.blocks), 'problem')}"
+            if len(question.blocks) > 1
+            else ""
+        )
         + "."
     )
     if setting.get("examples"):
         yield f"The data were split into {plain(setting['examples'])} examples."
     parts = [
         f"{name} {plain(setting[key])}"
-        for key, name in (("batch size", "a batch size of"), ("schedule", "the learning-rate schedule"))
+        for key, name in (
+            ("batch size", "a batch size of"),
+            ("schedule", "the learning-rate schedule"),
+        )
         if setting.get(key)
     ]
     if setting.get("steps"):
@@ -89,7 +96,8 @@ def _tuned(question: Question, cited: list[str]) -> Iterator[str]:
         f"{count(question.trials, 'trial')} searched {listing(said, 8)}."
     )
     if question.stopping:
-        yield f"Trials that were behind were stopped early ({plain(question.stopping)}) {_cite('halving', cited)}."
+        halving = f"{plain(question.stopping)} {_cite('halving', cited)}"
+        yield f"Trials that were behind were stopped early: {halving}."
     best = "largest" if question.mode == "max" else "smallest"
     yield (
         f"The trial with the {best} {plain(question.selected_by)} was selected; test data played no "

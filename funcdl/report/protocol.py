@@ -77,8 +77,15 @@ def _tuning(question: Question) -> str:
     return (
         f"Tuned: {count(question.trials, 'trial')}{sampler} of {count(runs, 'run')} each per method, "
         f"the best mean {metric} selected. {chance}. Measured runs use fresh seeds, none of which the "
-        "search has seen, and the test examples played no part in the selection."
+        f"search has seen, and {_untouched(question)}."
     )
+
+
+def _untouched(question: Question) -> str:
+    """What the search has not seen."""
+    if "split" in varied(question):
+        return "splits of their own; the search chose on the validation examples of another split"
+    return "the test examples played no part in the selection"
 
 
 def _named(names: Sequence[str]) -> str:

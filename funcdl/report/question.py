@@ -93,6 +93,14 @@ class Question(NamedTuple):
     heading: str = ""
     setting: Mapping[str, str] = {}
 
+    def of(self, block: str) -> Question:
+        """The question of one block alone."""
+        return self._replace(
+            methods=tuple(method for method in self.methods if method[0] == block),
+            contrasts=tuple(contrast for contrast in self.contrasts if contrast[0] == block),
+            blocks=(block,),
+        )
+
     def labels(self, block: str) -> list[str]:
         """The methods of a block, in the order of the config."""
         return [label for where, label in self.methods if where == block]

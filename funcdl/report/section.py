@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
 # In the order of the page. Each is a function `(material, answer) -> Iterable[Section]` that gives
 # nothing where the study has nothing to say of its subject.
-SECTIONS: tuple[str, ...] = ("funcdl.report.sections.variance:variance",)
+SECTIONS: tuple[str, ...] = (
+    "funcdl.report.sections.effects:effects",
+    "funcdl.report.sections.repeats:repeats",
+    "funcdl.report.sections.other_metrics:other_metrics",
+    "funcdl.report.sections.across:across",
+    "funcdl.report.sections.target:target",
+    "funcdl.report.sections.variance:variance",
+    "funcdl.report.sections.search:protocol",
+    "funcdl.report.sections.search:search",
+    "funcdl.report.sections.calibration:calibration",
+    "funcdl.report.sections.budget:budget",
+    "funcdl.report.sections.costs:costs",
+)
 
 
 class Grid(NamedTuple):

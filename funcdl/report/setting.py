@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from funcdl.config import Expansion, Study
+from funcdl.plan.datasets import Facts
 from funcdl.plan.study import Plan
-from funcdl.types import Dataset
 
 DEFAULTS = {
     "clip_norm": None,
@@ -34,7 +34,7 @@ def setting(study: Study, expansion: Expansion, plan: Plan) -> dict[str, str]:
     said = {
         "task": _either(_name(recipe["task"]) for recipe in recipes),
         "data": _either(_name(recipe["data"]) for recipe in recipes),
-        "examples": _either(map(_sizes, plan.datasets.values()), most=3),
+        "examples": _either(map(_sizes, plan.datasets.facts.values()), most=3),
     }
     for key, noun in (("steps", "steps"), ("batch_size", "batch size"), ("schedule", "schedule")):
         said[noun] = _either(_words(train.get(key)) for train in trains)
@@ -62,16 +62,9 @@ def _name(section: Any) -> str:
     return name if isinstance(name, str) else "given in Python"
 
 
-def _sizes(data: Dataset) -> str:
-    parts = {"training": data.train, "validation": data.validation, "test": data.test}
-    return ", ".join(f"{_rows(split):,} {name}" for name, split in parts.items())
-
-
-def _rows(split: Any) -> int:
-    first = split.inputs
-    while isinstance(first, (dict, list, tuple)):
-        first = next(iter(first.values() if isinstance(first, dict) else first))
-    return len(first)
+def _sizes(data: Facts) -> str:
+    parts = zip(("training", "validation", "test"), data.sizes, strict=True)
+    return ", ".join(f"{size:,} {name}" for name, size in parts)
 
 
 def _words(value: Any) -> str:

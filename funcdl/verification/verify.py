@@ -133,7 +133,10 @@ def _read(folder: Path) -> Study:
 def _plan(opened: Folder, study: Study) -> Plan:
     """The plan in the mode that the study settled on, wherever it is verified."""
     backend = ACCELERATOR if opened.plan.get("mode") == "vmap" else CPU
-    return make_plan(study, expand(study), backend, known_widths(opened.path, study.width))
+    plan = make_plan(study, expand(study), backend, known_widths(opened.path, study.width))
+    # Of repeats that are added until the answer is decided there may be as many as these.
+    grown = (contest._replace(repeats=study.repeat.most) for contest in plan.contests)
+    return plan._replace(contests=tuple(grown))
 
 
 def _damage(folder: Path, broken: Iterable[Path]) -> tuple[Damage, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from funcdl.report.figures.drawing import FAINT, INK, WIDTH, Drawing, fit, style
 from funcdl.report.figures.palette import LIGHT
@@ -44,9 +45,8 @@ def critical(
             columns = _bars(ax, x, order, difference)
         else:
             columns = 0
-            ax.axvspan(
-                x[control] - difference, x[control] + difference, color=FAINT, lw=0, zorder=0
-            )
+            corner, height = (x[control] - difference, -0.55), len(order) + 0.1
+            ax.add_patch(Rectangle(corner, 2 * difference, height, color=FAINT, lw=0, zorder=0))
             place = order.index(control)
             ax.plot([x[control]], [place], "o", mfc="none", mec=INK, ms=11, mew=1, zorder=3)
         ax.plot([1, 1 + difference], [-0.95] * 2, "|-", color=INK, lw=1.5, ms=7)

@@ -41,7 +41,7 @@ def heat(question: Question, shown: Board, digits: int) -> Drawing | None:
         )
         for y, j in enumerate(order):
             for x in range(n):
-                alpha = SHADE * (k - places[x, j]) / (k - 1)
+                alpha = 0.04 + SHADE * (k - places[x, j]) / (k - 1)
                 ax.add_patch(Rectangle((x, y), 0.96, 0.94, color=LIGHT[0], alpha=alpha, lw=0))
                 if n <= NUMBERED:
                     text = number(float(shown.means[x, j]), digits)

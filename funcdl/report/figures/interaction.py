@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ PANELS, COLUMNS = 9, 3
 # From the worst fifth of a method's trials to its best: one hue, darker and larger, so that neither
 # colour vision nor a dark page matters.
 FIFTHS = ((0.16, 3.2), (0.34, 3.9), (0.55, 4.6), (0.78, 5.3), (1.0, 6.0))
-ROW, FOOT = 1.62, 0.98  # inches
+ROW, ALONE, FOOT = 1.62, 2.2, 0.98  # inches
 
 
 def interaction(
@@ -58,7 +59,7 @@ def interaction(
     columns = min(COLUMNS, len(drawn))
     rows = -(-len(drawn) // columns)
     with style():
-        height = ROW * rows + FOOT
+        height = (ROW if rows > 1 else ALONE) * rows + FOOT
         figure = Figure(figsize=(WIDTH, height))
         axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         places = [_Scale(question, block, key, drawn) for key in keys]
@@ -73,8 +74,7 @@ def interaction(
         for column in range(columns):
             last = [ax for ax in axes[:, column] if ax.get_visible()][-1]
             last.tick_params(labelbottom=True)
-        stopped = any(not one.whole for points in drawn.values() for one in points)
-        _frame(figure, keys, height, stopped)
+        _frame(figure, keys, height, [one for points in drawn.values() for one in points])
     metric = axis_title(question.selected_by)
     names = " and ".join(plain(key, 48) for key in keys)
     title = f"Tuning trials: {metric} by {names}; the darker and larger, the better"
@@ -156,7 +156,7 @@ def _dot(alpha: float, size: float) -> dict[str, Any]:
     return {"marker": "o", "ls": "none", "ms": size, "mew": 0, "color": LIGHT[0], "alpha": alpha}
 
 
-def _frame(figure: Figure, keys: tuple[str, str], height: float, stopped: bool) -> None:
+def _frame(figure: Figure, keys: tuple[str, str], height: float, shown: list[Trial]) -> None:
     """Axis titles once for all panels, and what the marks mean."""
     figure.subplots_adjust(
         left=0.72 / WIDTH, right=1 - 0.12 / WIDTH, bottom=(FOOT - 0.12) / height,
@@ -165,12 +165,14 @@ def _frame(figure: Figure, keys: tuple[str, str], height: float, stopped: bool) 
     middle = (0.72 / WIDTH + 1 - 0.12 / WIDTH) / 2
     figure.text(middle, 0.45 / height, plain(keys[0], 48), ha="center", va="bottom")
     figure.text(0.02, 0.5, plain(keys[1], 48), rotation=90, ha="left", va="center")
-    ax = figure.axes[0]
-    styles = [_dot(*FIFTHS[0]), _dot(*FIFTHS[2]), _dot(*FIFTHS[4]), _RING | {"ms": 8}, _LOST]
-    names = ["worst fifth", "middle", "best fifth", "selected", "diverged"]
-    if stopped:
-        styles, names = [*styles, _EARLY], [*names, "stopped"]
-    handles = [ax.plot([], [], **one)[0] for one in styles]
+    marks = {"worst fifth": _dot(*FIFTHS[0]), "middle": _dot(*FIFTHS[2])}
+    marks |= {"best fifth": _dot(*FIFTHS[4]), "selected": _RING | {"ms": 8}}
+    if any(not math.isfinite(one.score) for one in shown):
+        marks["diverged"] = _LOST
+    if any(not one.whole for one in shown):
+        marks["stopped"] = _EARLY
+    handles = [figure.axes[0].plot([], [], **one)[0] for one in marks.values()]
     figure.legend(
-        handles, names, loc="lower center", ncols=len(names), columnspacing=0.9, handletextpad=0.1
-    )
+        handles, list(marks), loc="lower center", ncols=len(marks), columnspacing=0.9,
+        handletextpad=0.1,
+    )  # fmt: skip

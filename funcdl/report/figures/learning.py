@@ -26,15 +26,15 @@ def learning(
         return None
     figure = Figure()
     ax = figure.add_subplot()
+    mode = question.mode if metric == question.selected_by else "min"
+    floor = _limits(ax, list(lines.values()), mode)
     for label in sorted(lines, key=lambda label: shown.get(label) is not None):
         look = shown.get(label)
         curve = lines[label] if look else _coarse(lines[label])
         color, dash, width = (look.color, look.dash, 1.5) if look else (OTHERS, "-", 0.7)
         ax.plot(curve.steps, curve.mean, color=color, ls=dash, lw=width)
-        low, high = curve.mean - curve.half, curve.mean + curve.half
+        low, high = np.maximum(curve.mean - curve.half, floor), curve.mean + curve.half
         ax.fill_between(curve.steps, low, high, color=color, alpha=0.13 if look else 0.06, lw=0)
-    mode = question.mode if metric == question.selected_by else "min"
-    _limits(ax, list(lines.values()), mode)
     ax.set_xlabel("step")
     ax.set_ylabel(axis_title(metric))
     legend(ax, {label: shown.get(label) for label in lines}, marker=False)
@@ -58,13 +58,20 @@ def _ends(lines: dict[str, Curve]) -> str:
     return f"At the last step: {', '.join(last)}."
 
 
-def _limits(ax: Axes, lines: list[Curve], mode: str) -> None:
-    """Leave the steep start out of the range, so that the ends can be told apart."""
+def _limits(ax: Axes, lines: list[Curve], mode: str) -> float:
+    """Leave the steep start out of the range, so that the ends can be told apart.
+
+    Returns:
+        The least that can be drawn: on a logarithmic scale an interval may reach below zero.
+    """
     last = max(curve.steps[-1] for curve in lines)
     late = np.concatenate([curve.mean[curve.steps >= last / 4] for curve in lines])
     if mode == "min" and late.min() > 0 and late.max() > 10 * late.min():
+        every = np.concatenate([curve.mean for curve in lines])
         ax.set_yscale("log")
         plain_log(ax.yaxis)
-        return
+        ax.set_ylim(late.min() / 2, min(every.max() * 1.5, late.max() * 1e3))
+        return late.min() / 4
     pad = 0.06 * (late.max() - late.min()) or 0.01
     ax.set_ylim(late.min() - pad, late.max() + pad)
+    return -np.inf

@@ -30,7 +30,7 @@ def profile(found: Mapping[str, Profile], shown: Looks, level: str) -> Drawing:
             ax.plot(one.levels, one.share, color=look.color, ls=look.dash)
             ax.fill_between(one.levels, one.low, one.high, color=look.color, alpha=0.13, lw=0)
         ax.set_ylim(-0.02, 1.02)
-        ax.set_xlabel("score, from the pool's lowest mean (0) to its highest (1) on each problem")
+        ax.set_xlabel("score (0: lowest mean of the pool, 1: highest)")
         ax.set_ylabel("share of runs above")
         legend(ax, {label: shown.get(label) for label in found}, marker=False)
     title = f"Share of all runs that score above each level, with {level} bands over repeats"

@@ -101,7 +101,7 @@ def _places(question: Question, places: Friedman) -> Iterator[str]:
     k, n = places.methods, places.problems
     differ = places.p < question.alpha
     said = "the places are not all alike" if differ else "the places could all be chance"
-    how = "all orders counted" if places.exact else "Iman-Davenport"
+    how = "Iman-Davenport" if places.by == "F" else f"from {places.by}"
     yield (
         f"Do places differ by more than chance? Friedman's chi-squared is {places.chi2:.2f} on {k - 1} "
         f"degrees of freedom, Iman and Davenport's F {_f(places.f)} on {k - 1} and "
@@ -201,12 +201,22 @@ def _tests(question: Question, found: Board, tested: list[Pair]) -> list[Grid]:
         a, b = found.scores[:, one.a], found.scores[:, one.b]
         chance = bayesian_signed_rank(a, b, rope=margin or 0.0, draws=draws)
         likely = (chance.better, *([chance.same] if margin else []), chance.worse)
-        rows.append(
-            (found.methods[one.a], found.methods[one.b], len(a), one.test.wins, one.test.losses)
-            + (one.test.p, one.p_holm, one.verdict, *likely, one.reason)
-        )
+        names, tally = (found.methods[one.a], found.methods[one.b]), one.test[1:3]
+        said = (one.test.p, one.p_holm, one.verdict)
+        rows.append((*names, len(a), *tally, _middle(found, one), *said, *likely, one.reason))
     middle = ["P(same)"] if margin else []
-    columns = ["a", "b", "problems", "a ahead", "b ahead", "p", "p (Holm)", "a is", "P(a better)"]
+    columns = [
+        "a",
+        "b",
+        "problems",
+        "a ahead",
+        "b ahead",
+        "median a - b",
+        "p",
+        "p (Holm)",
+        "a is",
+        "P(a better)",
+    ]
     frame = pd.DataFrame(rows, columns=[*columns, *middle, "P(b better)", "reason"])
     if not any(one.reason for one in tested):
         frame = frame.drop(columns="reason")
@@ -217,3 +227,10 @@ def _tests(question: Question, found: Board, tested: list[Pair]) -> list[Grid]:
         f"these{rope}. The probabilities are a description and are corrected for nothing."
     )
     return [Grid("across-pairs", caption, frame)]
+
+
+def _middle(found: Board, one: Pair) -> float:
+    """The median difference over the problems; infinite where divergence decides it."""
+    with np.errstate(invalid="ignore"):
+        difference = found.means[:, one.a] - found.means[:, one.b]
+        return float(np.median(np.nan_to_num(difference, nan=0.0, posinf=np.inf, neginf=-np.inf)))

@@ -94,9 +94,9 @@ def _caption(found: Race, level: str) -> str:
     return (
         "Runs that reached the target, and after how many steps and seconds. The median counts a miss "
         "as infinite and is empty where most runs miss. The mean is the restricted mean up to "
-        f"{found.steps:g} steps and {found.seconds:.3g} seconds, which every run had: that of the time "
-        f"to the target, or of that limit where it comes first, with {level} intervals. A run's "
-        "seconds, measured on this machine, are spread evenly over its steps."
+        f"{found.steps:g} steps and {found.seconds:.3g} seconds, as far as all methods can be followed: "
+        f"of the time to the target, or of that limit where it comes first, with {level} intervals. A "
+        "run's seconds, measured on this machine, are spread evenly over its steps."
     )
 
 
@@ -136,7 +136,8 @@ def _over_problems(races: dict[str, Race]) -> Iterator[Section]:
         "the fastest or whose median run misses. It is relative to the fastest of this pool: another "
         "method in it changes the scores of all."
     )
-    caption = f"AlgoPerf score over {count(len(races), 'problem')}, from the median time of the measured runs."
+    over = count(len(races), "problem")
+    caption = f"AlgoPerf score over {over}, from the median time of the measured runs."
     yield Section(
         "algoperf", "Speed over all problems", "", (paragraph,), (Grid("algoperf", caption, frame),)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.special import chdtrc, fdtrc
@@ -14,6 +14,8 @@ from funcdl.stats.across.ranking import problem_ranks
 from funcdl.types import Array
 
 COUNTABLE = 50_000  # orders
+SAMPLED = 20_000
+MANY = 10  # problems from which on the F distribution keeps its error rate
 
 
 class Friedman(NamedTuple):
@@ -23,9 +25,10 @@ class Friedman(NamedTuple):
     ranks: the mean rank per method, 1 the best.
     chi2, p_chi2: Friedman's statistic and its p-value by the chi-squared approximation.
     f, p_f: Iman and Davenport's F, on (k - 1) and (k - 1)(N - 1) degrees of freedom, and its p-value.
-    p: the one to use: exact where all orders can be counted out, or else `p_f`. At three problems and
-        three methods F would call one chance order in five significant.
-    exact: whether p is exact.
+    p: the one to use: below 10 problems from the orders themselves, all of them where they can be
+        counted, or else a sample; from 10 on `p_f`. At three problems and three methods F would call
+        one chance order in five significant.
+    by: where p comes from, "all orders", "sampled orders" or "F".
     reason: why a number is missing or means less than it seems; empty when all is well.
     """
 
@@ -37,11 +40,13 @@ class Friedman(NamedTuple):
     f: float | None
     p_f: float | None
     p: float | None
-    exact: bool
+    by: Literal["all orders", "sampled orders", "F", ""]
     reason: str
 
 
-def friedman(scores: Sequence[Sequence[float]] | Array, *, correct_ties: bool = True) -> Friedman:
+def friedman(
+    scores: Sequence[Sequence[float]] | Array, *, correct_ties: bool = True, seed: int = 0
+) -> Friedman:
     """Test whether all methods have the same expected rank.
 
     With mean ranks `R`, N problems and k methods,
@@ -49,12 +54,14 @@ def friedman(scores: Sequence[Sequence[float]] | Array, *, correct_ties: bool = 
     `1 - sum (t^3 - t) / (N k (k^2 - 1))` over the groups of t equal scores (Demšar's worked example
     leaves that correction out, which makes the test more cautious: `correct_ties=False`), and
     `F = (N - 1) chi2 / (N (k - 1) - chi2)`, infinite where every problem gives the same order. The
-    exact p-value counts all orders of each problem's scores, up to 50,000 in total; that of the same
-    order everywhere, `(1 / k!)^(N - 1)` without ties, is known for any number.
+    p-value from orders is the share of all orders of each problem's scores, or of 20,000 drawn ones,
+    whose statistic is at least as large; that of the same order everywhere, `(1 / k!)^(N - 1)`
+    without ties, is known for any number.
 
     Args:
         scores: `[problems, methods]`, larger is better, minus infinity for a method that diverged.
         correct_ties: whether to divide by the correction for ties.
+        seed: of the orders that are drawn.
 
     Raises:
         ValueError: `scores` is not such a table, or holds NaN.
@@ -71,7 +78,7 @@ def friedman(scores: Sequence[Sequence[float]] | Array, *, correct_ties: bool = 
     means = tuple(ranks.mean(axis=0).tolist()) if n else (math.nan,) * k
 
     def refused(reason: str) -> Friedman:
-        return Friedman(n, k, means, None, None, None, None, None, False, reason)
+        return Friedman(n, k, means, None, None, None, None, None, "", reason)
 
     if k < 2:
         return refused(f"{k} method{'' if k == 1 else 's'}; at least 2 are needed")
@@ -87,10 +94,16 @@ def friedman(scores: Sequence[Sequence[float]] | Array, *, correct_ties: bool = 
     same = rest < 1e-9 * n * k
     f = math.inf if same else (n - 1) * chi2 / rest
     p_f = 0.0 if same else float(fdtrc(k - 1, (k - 1) * (n - 1), f))
-    p = _agreement(ranks) if same else _counted(ranks)
-    exact = p is not None
     reason = "every problem gives the same order" if same else ""
-    return Friedman(n, k, means, chi2, p_chi2, f, p_f, p if exact else p_f, exact, reason)
+    if same:
+        p, by = _agreement(ranks), "all orders"
+    elif (n - 1) * math.lgamma(k + 1) <= math.log(COUNTABLE):
+        p, by = _counted(ranks), "all orders"
+    elif n < MANY:
+        p, by = _sampled(ranks, seed), "sampled orders"
+    else:
+        p, by = p_f, "F"
+    return Friedman(n, k, means, chi2, p_chi2, f, p_f, p, by, reason)
 
 
 def _untied(ranks: np.ndarray) -> float:
@@ -107,15 +120,25 @@ def _agreement(ranks: np.ndarray) -> float:
     return float(orders ** (1.0 - n))
 
 
-def _counted(ranks: np.ndarray) -> float | None:
-    """The share of all orders whose mean ranks spread at least as far; None where too many."""
-    n, k = ranks.shape
-    if (n - 1) * math.lgamma(k + 1) > math.log(COUNTABLE):
-        return None
-    orders = np.array(list(itertools.permutations(range(k))))
+def _counted(ranks: np.ndarray) -> float:
+    """The share of all orders whose rank sums spread at least as far."""
+    orders = np.array(list(itertools.permutations(range(ranks.shape[1]))))
     sums = ranks[:1]  # which method is which does not matter, so one problem may stay as it is
     for row in ranks[1:]:
-        sums = (sums[:, None, :] + row[orders]).reshape(-1, k)
-    spread = np.square(sums - sums.mean(axis=1, keepdims=True)).sum(axis=1)
-    seen = np.square(ranks.sum(axis=0) - ranks.sum() / k).sum()
-    return float((spread >= seen - 1e-9).mean())
+        sums = (sums[:, None, :] + row[orders]).reshape(-1, ranks.shape[1])
+    return float(_as_far(sums, ranks).mean())
+
+
+def _sampled(ranks: np.ndarray, seed: int) -> float:
+    """The same share over drawn orders, the one seen among them, so that it is never too small."""
+    rng = np.random.default_rng(seed)
+    sums = np.zeros((SAMPLED - 1, ranks.shape[1]))
+    for row in sorted(np.sort(ranks, axis=1).tolist()):  # whatever the order of the table
+        sums += rng.permuted(np.broadcast_to(row, sums.shape), axis=1)
+    return float((1 + _as_far(sums, ranks).sum()) / SAMPLED)
+
+
+def _as_far(sums: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    mean = ranks.sum() / ranks.shape[1]
+    seen = np.square(ranks.sum(axis=0) - mean).sum()
+    return np.square(sums - mean).sum(axis=1) >= seen - 1e-9

@@ -1,0 +1,280 @@
+"""How far a study's predictions can be trusted, where it kept them or asked for such metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from funcdl.metrics.conformal import ALPHA
+from funcdl.metrics.gaussian import pit
+from funcdl.metrics.reliability import BINS, reliability
+from funcdl.report.answer import Answer
+from funcdl.report.figures.drawing import Drawing
+from funcdl.report.figures.gallery import looks_in
+from funcdl.report.figures.reliability import pit_diagram, reliability_diagram
+from funcdl.report.material import Material
+from funcdl.report.matrix import ranked
+from funcdl.report.predicted import (
+    CALIBRATION,
+    CLASSES,
+    CONFORMAL,
+    NUMBERS,
+    Predicted,
+    predicted,
+    together,
+)
+from funcdl.report.question import Question
+from funcdl.report.record import Record, measured, records
+from funcdl.report.section import Grid, Section
+from funcdl.report.wording import count, listing, plain
+from funcdl.stats.interval import mean_interval
+from funcdl.tasks.summaries import SUMMARIES, named
+
+TITLES = {
+    CLASSES: "How far can its probabilities be trusted?",
+    NUMBERS: "How far off may a prediction be?",
+}
+Columns = Mapping[str, Sequence[float]]  # what -> a number per repeat
+
+
+def calibration(material: Material, answer: Answer) -> Iterator[Section]:
+    """A section per block whose task is funcdl's own, and whose predictions or such metrics there are."""
+    question, table = material.question, records(answer.table)
+    for block in question.blocks:
+        task = question.tasks.get(block, "")
+        if task not in TITLES:
+            continue
+        rows = ranked(table, block)
+        kept = predicted(material, block)
+        kept = {row["method"]: kept[row["method"]] for row in rows if row["method"] in kept}
+        if kept:
+            yield _of_predictions(question, block, task, rows, kept)
+            continue
+        asked = _asked(question, records(material.runs), task, rows, block)
+        if asked is not None:
+            said = (_speaks(question, [row["n"] for row in rows]), *_fitted(task))
+            yield Section("calibration", TITLES[task], block, said, (asked,))
+
+
+def _of_predictions(
+    question: Question,
+    block: str,
+    task: str,
+    rows: list[Record],
+    kept: Mapping[str, list[Predicted]],
+) -> Section:
+    paragraphs = [_speaks(question, [len(runs) for runs in kept.values()]), *_reading(task)]
+    grids = [
+        Grid("calibration", _caption(question, task), _means(question, kept, CALIBRATION[task]))
+    ]
+    if task in CONFORMAL:
+        caption = (
+            f"Sets of labels that should hold the true one in {100 * (1 - ALPHA):g} % of the cases: the "
+            f"share of test examples where they do, and how many labels they hold. {_half(question)}"
+        )
+        grids.append(Grid("conformal", caption, _means(question, kept, CONFORMAL[task])))
+        paragraphs.append(_coverage(kept))
+    joint, words = _ensembles(question, task, kept)
+    paragraphs += words
+    grids += [joint] if joint is not None else []
+    drawing = _drawing(question, block, task, rows, kept)
+    return Section(
+        "calibration",
+        TITLES[task],
+        block,
+        tuple(paragraphs),
+        tuple(grids),
+        (drawing,) if drawing else (),
+    )
+
+
+def _speaks(question: Question, repeats: Sequence[int]) -> str:
+    """What the numbers are of."""
+    some = sorted({n for n in repeats if n})
+    if not some:
+        return "No repeat was measured yet."
+    n = f"{some[0]}" if len(some) == 1 else f"{some[0]} to {some[-1]}"
+    noun = "repeat" if some[-1] == 1 else "repeats"
+    if "split" in question.vary:
+        return f"Each number is of test data, the mean over {n} {noun} with test sets of their own."
+    varied = f", which differ in {listing(list(question.vary), most=6)}" if question.vary else ""
+    return (
+        f"Each number is of the test set, the mean over {n} {noun}{varied}. They describe, and are not "
+        "tested; the verdicts above are of the metric that methods are compared by."
+    )
+
+
+def _reading(task: str) -> Iterator[str]:
+    if task == NUMBERS:
+        yield (
+            "The model gives one number and not how far off it may be. Two answers, both set on "
+            f"validation data alone: a Gaussian with one variance, whose {100 * (1 - ALPHA):g} % interval "
+            "and negative log-likelihood are shown, and split conformal intervals, which need no shape "
+            "of the errors: they hold the truth at least that often if validation and test data are "
+            "alike."
+        )
+        return
+    yield (
+        "A model that says 80 % should be right in 80 % of such cases. NLL and Brier are proper scores: "
+        "lower is better, and no distortion of probabilities makes them better on average. ECE is the "
+        f"mean gap between confidence and the share that is right, over {BINS} bins of equal width, "
+        "closed on the right; it is above 0 even for perfect probabilities, more so the fewer test "
+        "examples there are. Temperature scaling divides all logits by one number, fitted on validation "
+        "data: above 1 the model was too sure of itself. It changes no predicted label."
+    )
+
+
+def _fitted(task: str) -> Iterator[str]:
+    if task == CLASSES:
+        yield (
+            "Whatever is fitted (temperature, conformal thresholds) is fitted on validation data. "
+            "Calibration errors are above 0 even for perfect probabilities; read them beside the proper "
+            "scores, loss (the negative log-likelihood) and Brier."
+        )
+
+
+def _half(question: Question) -> str:
+    return f"± is half the {100 * (1 - question.alpha):g} % interval over repeats."
+
+
+def _caption(question: Question, task: str) -> str:
+    if task == NUMBERS:
+        return (
+            "Errors on the test set and what is said about their size; coverages should be "
+            f"{1 - ALPHA:g}. {_half(question)}"
+        )
+    return f"Scores of the probabilities, before and after temperature scaling. {_half(question)}"
+
+
+def _means(
+    question: Question,
+    kept: Mapping[str, list[Predicted]],
+    measures: Callable[[Predicted], dict[str, float]],
+) -> pd.DataFrame:
+    rows = []
+    for label, runs in kept.items():
+        found = [measures(run) for run in runs]
+        columns = {name: [one[name] for one in found] for name in found[0]}
+        rows.append(_row(question, label, columns))
+    return pd.DataFrame(rows)
+
+
+def _row(question: Question, label: str, columns: Columns) -> Record:
+    row: Record = {"method": label, "repeats": max(map(len, columns.values()), default=0)}
+    for name, values in columns.items():
+        found = mean_interval(values, 1 - question.alpha)
+        infinite = np.isinf(np.asarray(values, np.float64)).any()
+        row[name] = np.inf if infinite else found.mean
+        known = found.low is not None and found.high is not None and not infinite
+        row[f"{name} ±"] = (found.high - found.low) / 2 if known else None  # type: ignore[operator]
+    return row
+
+
+def _coverage(kept: Mapping[str, list[Predicted]]) -> str:
+    runs = [run for each in kept.values() for run in each]
+    n, tested = min(len(run.validation[1]) for run in runs), min(len(run.test[1]) for run in runs)
+    # A coverage varies with the test examples, and with the validation examples that set the bar.
+    sd = float(np.sqrt(ALPHA * (1 - ALPHA) * (1 / tested + 1 / (n + 2))))
+    return (
+        "Split conformal prediction: a label is in the set if its probability is not lower than the bar "
+        f"that {100 * (1 - ALPHA):g} % of the true labels of {count(n, 'validation example')} pass. That "
+        "holds whatever the model, on average over such data, if validation and test data are alike. With "
+        f"{count(tested, 'test example')} a coverage within {2 * sd:.3f} of {1 - ALPHA:g} is no surprise. "
+        "Validation data also chose what is measured here, which may cost a little of it."
+    )
+
+
+def _ensembles(
+    question: Question, task: str, kept: Mapping[str, list[Predicted]]
+) -> tuple[Grid | None, list[str]]:
+    """Each method's runs as one predictor."""
+    level = 1 - question.alpha
+    found = {label: together(runs, task, level) for label, runs in kept.items()}
+    known = {label: one for label, one in found.items() if one is not None}
+    if not known:
+        several = any(len(runs) > 1 for runs in kept.values())
+        alone = "Every repeat has a test set of its own, so no ensemble of repeats can be judged."
+        return None, [alone] if several else []
+    score = "NLL" if task == CLASSES else "mean squared error"
+    rows = []
+    for label, one in known.items():
+        row = {"method": label, "members": one.members, f"{score} of one": one.alone}
+        row |= {f"{score} of all": one.together, "gain": one.gain.mean}
+        row |= {"gain low": one.gain.low, "gain high": one.gain.high}
+        if task == CLASSES:
+            row |= {"accuracy of one": one.right_alone, "accuracy of all": one.right_together}
+            row |= {"disagreement": one.mutual}
+        rows.append(row)
+    mean = "probabilities" if task == CLASSES else "outputs"
+    caption = (
+        f"The mean of the {mean} of a method's repeats as one predictor, and the mean of the repeats "
+        f"alone; gain with its {100 * level:g} % interval over test examples."
+    )
+    text = (
+        f"All repeats of a method together are a deep ensemble: the mean of their {mean}. Its {score} "
+        "cannot be worse than the members' mean. It is one predictor per method, so its numbers have no "
+        "interval over repeats; the gain's is over test examples, with these members."
+    )
+    if task == CLASSES:
+        text += (
+            " Disagreement is the mutual information of label and member in nats, the mean over test "
+            "examples: the part of the uncertainty that training more members would show."
+        )
+    frame = pd.DataFrame(rows)
+    if any(found[label] is None for label in found):
+        left = listing([plain(label, 60) for label in found if found[label] is None])
+        text += f" Left out, with a single repeat or with test sets that differ: {left}."
+    return Grid("ensembles", caption, frame), [text]
+
+
+def _asked(
+    question: Question, runs: list[Record], task: str, rows: list[Record], block: str
+) -> Grid | None:
+    """The means of the metrics of whole splits that the study asked for."""
+    done = [run for run in measured(runs, question.metric) if run["status"] == "ok"]
+    done = [run for run in done if run["block"] == block]
+    names = list(dict.fromkeys(key for run in done for key in run if key.startswith("test/")))
+    words = {name: name.removeprefix("test/") for name in names}
+    whole = [n for n, word in words.items() if named(task, word)[1]]
+    if not whole:
+        return None
+    lines = []
+    for row in rows:
+        mine = [run for run in done if run["method"] == row["method"]]
+        if mine:
+            columns = {
+                words[name]: [run[name] for run in mine if run.get(name) is not None]
+                for name in sorted(whole)
+            }
+            lines.append(_row(question, row["method"], columns))
+    fitted = [name for name, summary in SUMMARIES[task].items() if summary.fitted]
+    used = sorted({named(task, words[name])[0] for name in whole} & set(fitted))
+    note = f" Fitted on validation data: {listing(used, most=8)}." if used else ""
+    caption = f"The metrics of whole splits that the study asked for. {_half(question)}{note}"
+    return Grid("metrics", caption, pd.DataFrame(lines))
+
+
+def _drawing(
+    question: Question,
+    block: str,
+    task: str,
+    rows: list[Record],
+    kept: Mapping[str, list[Predicted]],
+) -> Drawing | None:
+    looks = looks_in(question, rows, block)
+    if task == NUMBERS:
+        found = {
+            label: np.concatenate([pit(run.test, run.validation).ravel() for run in runs])
+            for label, runs in kept.items()
+        }
+        return pit_diagram(block, found, looks)
+    bins = {
+        label: reliability(
+            np.concatenate([run.test[0] for run in runs]),
+            np.concatenate([run.test[1] for run in runs]),
+        )
+        for label, runs in kept.items()
+    }
+    return reliability_diagram(block, bins, looks)

@@ -1,0 +1,144 @@
+"""How large the differences are, on which population, and what an undecided one still lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from funcdl.report.answer import Answer
+from funcdl.report.material import Material
+from funcdl.report.matrix import flipped, ranked
+from funcdl.report.question import Question
+from funcdl.report.record import Record, records
+from funcdl.report.section import Grid, Section
+from funcdl.report.wording import (
+    count,
+    decimals,
+    interval,
+    number,
+    overruled,
+    p_value,
+    plain,
+    scope,
+    short,
+)
+
+MOST = 45  # contrasts on a page; of more, those of the leader
+
+
+def effects(material: Material, answer: Answer) -> Iterator[Section]:
+    """One section per block with a contrast that has an interval."""
+    question = material.question
+    table, every = records(answer.table), records(answer.comparisons)
+    for block in question.blocks:
+        rows = ranked(table, block)
+        pairs = [
+            pair for pair in every if pair["block"] == block and pair["difference"] is not None
+        ]
+        if not pairs:
+            continue
+        shown = pairs if len(pairs) <= MOST else _of(rows[0]["method"], pairs)
+        yield Section(
+            "effects",
+            "Size of the differences",
+            block,
+            tuple(text for text in _paragraphs(question, pairs, shown) if text),
+            (Grid("effects", _caption(question), _frame(question, shown)),),
+        )
+
+
+def _of(leader: str, pairs: list[Record]) -> list[Record]:
+    """The comparisons with the leader, seen from it."""
+    seen = [flipped(pair) if pair["b"] == leader else pair for pair in pairs]
+    return [pair for pair in seen if pair["a"] == leader]
+
+
+def _paragraphs(question: Question, pairs: list[Record], shown: list[Record]) -> Iterator[str]:
+    looks = f", each at one of {len(question.looks)} planned looks" if question.looks else ""
+    yield (
+        f"Differences a - b of {plain(question.metric)}, with {100 * (1 - question.alpha):g} % "
+        f"intervals for {scope(pairs)}{looks}."
+    )
+    yield _alone(pairs)
+    yield _correlated(pairs)
+    if len(shown) < len(pairs):
+        yield f"Shown are the {len(shown)} with the leading method; comparisons.csv has all."
+
+
+def _alone(pairs: list[Record]) -> str:
+    if all(pair["fixed_low"] == pair["low"] for pair in pairs):
+        return ""
+    changed = sum(map(overruled, pairs))
+    differ = f"{changed} of {count(len(pairs), 'verdict')} would differ" if changed else ""
+    return (
+        "The interval for this test set alone holds what the repeats vary and takes these test examples "
+        "for all there are. It is narrower, and says nothing about other data"
+        + (f": {differ}." if differ else ".")
+    )
+
+
+def _correlated(pairs: list[Record]) -> str:
+    known = [pair["correlation"] for pair in pairs if pair["correlation"] is not None]
+    if not known:
+        return ""
+    low, middle, high = np.quantile(known, (0, 0.5, 1))
+    spread = f" in the median (from {low:.2f} to {high:.2f})" if len(known) > 1 else ""
+    return (
+        f"Repeats are compared pair by pair. Their scores correlate with {middle:.2f}{spread}: what "
+        "pairing gains is known only afterwards."
+    )
+
+
+def _caption(question: Question) -> str:
+    margin = f", within {question.margin:g} when equivalent" if question.margin else ""
+    return (
+        f"Contrasts of {plain(question.metric)}{margin}. P(a better): the share of paired repeats that a "
+        "wins, ties half, a description and no test. Smallest margin: above it the two are equivalent."
+    )
+
+
+def _frame(question: Question, pairs: list[Record]) -> pd.DataFrame:
+    digits = decimals(pairs)
+    columns: dict[str, list[str]] = {
+        "a": [plain(pair["a"], 60) for pair in pairs],
+        "b": [plain(pair["b"], 60) for pair in pairs],
+        "verdict": [pair["verdict"] for pair in pairs],
+        "difference": [number(pair["difference"], digits) for pair in pairs],
+        "interval": [interval(pair, digits) for pair in pairs],
+        "p (Holm)": [p_value(pair["p_holm"]) for pair in pairs],
+    }
+    if any(pair["fixed_low"] not in (None, pair["low"]) for pair in pairs):
+        fixed = [{"low": pair["fixed_low"], "high": pair["fixed_high"]} for pair in pairs]
+        columns["this test set alone"] = [
+            f"{interval(one, digits)} {pair['fixed_verdict']}".strip()
+            for one, pair in zip(fixed, pairs, strict=True)
+        ]
+    columns["P(a better)"] = [_chance(pair) for pair in pairs]
+    columns["smallest margin"] = [
+        number(_up(pair["smallest_margin"], digits), digits) for pair in pairs
+    ]
+    if question.margin and any(pair["verdict"] == "undecided" for pair in pairs):
+        columns["to half the width below the margin"] = [_lacking(pair) for pair in pairs]
+    return pd.DataFrame(columns)
+
+
+def _chance(pair: Record) -> str:
+    if pair["superiority"] is None:
+        return number(None)
+    ends = {"low": pair["superiority_low"], "high": pair["superiority_high"]}
+    return f"{pair['superiority']:.2f} {interval(ends, 2)}".strip()
+
+
+def _up(margin: float | None, digits: int) -> float | None:
+    """Rounded up, so that the printed margin is one."""
+    return None if margin is None else float(np.ceil(margin * 10**digits) / 10**digits)
+
+
+def _lacking(pair: Record) -> str:
+    if pair["verdict"] != "undecided":
+        return ""
+    if pair["more_repeats"]:
+        return f"{short(pair['more_repeats'])} more repeats"
+    return pair["remark"] or ""
