@@ -42,6 +42,7 @@ model: logistic
 compare:
   optimizer: [{name: sgd, learning_rate: 0.1}, {name: sgd, learning_rate: 0.2, label: fast}]
 repeat: 2
+keep: [predictions]
 """
 EVERY = 10  # steps between two checkpoints
 FACTS = {"jax": "none", "backend": "cpu"}
@@ -124,6 +125,7 @@ def result(job: Job, digest: bytes) -> Result:
         examples={"test/accuracy": np.frombuffer(digest, np.uint8).astype(np.float32)},
         parameters=1,
         seconds=0.0,
+        outputs={"test": np.frombuffer(digest, np.uint8).astype(np.float32).reshape(-1, 2)},
     )
 
 

@@ -3,7 +3,6 @@
 # pyright: reportOptionalOperand=false, reportArgumentType=false, reportAttributeAccessIssue=false
 # (None where there is no number is what these tests are about)
 
-import itertools
 import math
 
 import numpy as np
@@ -68,7 +67,8 @@ def test_worlds_are_analysed_alone():
     together = grand_mean(x, 3)
     for world in range(3):
         alone = grand_mean(x[world], 3)
-        assert [part[world] for part in together] == pytest.approx(list(alone))
+        for part, expected in zip(together, alone, strict=True):
+            assert part[world] == pytest.approx(float(expected))
 
 
 def test_components_are_right_on_average():
@@ -186,8 +186,8 @@ def world(rng, worlds, n, examples, kind, seeds, shared):
 def test_equally_good_classifiers_on_new_test_sets(n, examples, kind, shared):
     rng = np.random.default_rng(n)
     tables = world(rng, 1500, n, examples, kind, 0.1, shared)
-    naive = scipy_stats.ttest_1samp(tables.mean(axis=2), 0, axis=1).pvalue
-    assert (naive < 0.05).mean() > 0.1  # a test over runs alone takes the test set for the world
+    naive = p_values(tables.mean(axis=2), 1)
+    assert (naive < 0.05).mean() > 0.08  # a test over runs alone takes the test set for the world
     assert (p_values(tables, 2) < 0.05).mean() <= 0.06
 
 
@@ -298,13 +298,19 @@ def test_more_repeats_do_not_replace_test_examples():
     short = outlook(table, 0.5 * examples_alone, examples=True)
     assert short.repeats is None
     assert 400 < short.examples < 2000  # half the width takes about four times the examples
-    both = outlook(table, 1e-3, examples=True)
-    assert both.with_repeats > 0
     components = variance_components(mean_squares(table, 2), (5, 200))
     for found, margin in ((enough, 1.2 * examples_alone), (short, 0.5 * examples_alone)):
         shape = (5 + (found.repeats or 0), 200 + (found.examples or 0))
         variance, df = of_components(components, shape)
         assert scipy_stats.t.ppf(0.975, df) * np.sqrt(variance) < margin
+
+
+def test_a_narrow_interval_may_take_both():
+    table = drawn(np.random.default_rng(11), 1, (5, 200), {(0,): 0.3, (1,): 0.3})[0]
+    found = outlook(table, 0.01, examples=True)
+    assert found.repeats is None
+    assert found.examples > 0
+    assert found.with_repeats > 0
 
 
 def test_splits_of_one_data_set_have_a_limit():
@@ -317,5 +323,5 @@ def test_splits_of_one_data_set_have_a_limit():
 def test_crossed_streams_grow_together():
     table = drawn(np.random.default_rng(12), 1, (3, 3), {(0,): 1, (1,): 1, (0, 1): 1})[0]
     found = outlook(table, 0.8, examples=False)
-    sides = [n * n - 9 for n in itertools.count(3)][:200]
+    sides = [n * n - 9 for n in range(3, 200)]
     assert found.repeats in sides

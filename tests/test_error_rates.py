@@ -36,7 +36,7 @@ LOOKS = (5, 10, 20, 40)
 
 def rejected(p):
     """The share of worlds whose test rejects; one that is refused does not."""
-    return np.mean([value is not None and value < ALPHA for value in p])
+    return float(np.mean([value is not None and value < ALPHA for value in p]))
 
 
 def over_repeats(d):
@@ -127,15 +127,12 @@ def ridge(x, y):
     return np.linalg.solve(turned @ x + np.eye(x.shape[2]), turned @ y[..., None])[..., 0]
 
 
-@pytest.mark.parametrize(("n", "wrong"), [(3, 0.15), (5, 0.3)])
-def test_repeats_crossed_with_examples_of_a_real_learner(n, wrong):
-    """Ridge regression on random features, drawn by the seed, of one half of the inputs or the other.
+def learners(rng, n, worlds, train=400, test=100, inputs=6):
+    """Differences `[worlds, n, test]` of ridge regressions on random features, drawn by the seed.
 
-    Training and test data are new in every world, so the two are equally good by symmetry; seeds on
-    one test set find a difference in most worlds.
+    One has one half of the inputs and one the other. Training and test data are new in every world,
+    so the two are equally good by symmetry.
     """
-    rng = np.random.default_rng(20)
-    worlds, train, test, inputs = 600, 400, 100, 6
     x, y = drawn_data(rng, worlds, train + test, inputs)
     right = []
     for half in (x[..., :inputs], x[..., inputs:]):
@@ -147,7 +144,13 @@ def test_repeats_crossed_with_examples_of_a_real_learner(n, wrong):
             score = (features[:, train:] @ weights[..., None])[..., 0] * y[:, train:]
             runs.append((score > 0).astype(float))
         right.append(np.stack(runs, axis=1))
-    d = right[0] - right[1]
+    return right[0] - right[1]
+
+
+@pytest.mark.parametrize(("n", "wrong"), [(3, 0.15), (5, 0.3)])
+def test_repeats_crossed_with_examples_of_a_real_learner(n, wrong):
+    """Seeds on one test set find a difference that is not there in many worlds."""
+    d = learners(np.random.default_rng(20), n, 600)
     assert rejected(over_repeats_and_examples(d)) <= MOST
     assert rejected(over_repeats(d.mean(axis=2))) > wrong
 
@@ -155,26 +158,25 @@ def test_repeats_crossed_with_examples_of_a_real_learner(n, wrong):
 # --- resampled splits
 
 
-@pytest.fixture(scope="module")
-def splits():
+def on_splits(rng, worlds, count=100, inputs=4):
     """Accuracy `[2, worlds, 20]` of two equally good methods on random splits of one data set each."""
-    rng = np.random.default_rng(1)
-    worlds, count, inputs = 2000, 100, 4
     x, y = drawn_data(rng, worlds, count, inputs)
     test = count // 5
     scores = np.empty((2, worlds, 20))
     for split in range(20):
         order = rng.permuted(np.tile(np.arange(count), (worlds, 1)), axis=1)
-        inputs_of, labels = (
-            np.take_along_axis(x, order[..., None], 1),
-            np.take_along_axis(y, order, 1),
-        )
+        mixed, labels = np.take_along_axis(x, order[..., None], 1), np.take_along_axis(y, order, 1)
         for side in range(2):
-            half = inputs_of[..., side * inputs : (side + 1) * inputs]
+            half = mixed[..., side * inputs : (side + 1) * inputs]
             weights = ridge(half[:, :-test], labels[:, :-test])
             score = (half[:, -test:] @ weights[..., None])[..., 0] * labels[:, -test:]
             scores[side, :, split] = (score > 0).mean(axis=1)
     return scores
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return on_splits(np.random.default_rng(1), 2000)
 
 
 @pytest.mark.parametrize("n", [3, 5, 10, 20])

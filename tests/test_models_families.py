@@ -83,7 +83,7 @@ def numpy_lstm(p, x):
     """Hochreiter & Schmidhuber (1997) with the forget gate of Gers et al. (2000)."""
     h = c = np.zeros((x.shape[0], p["recurrent"].shape[0]))
     for t in range(x.shape[1]):
-        gates = x[:, t] @ p["input"]["kernel"] + h @ p["recurrent"] + p["bias"]
+        gates = x[:, t] @ p["input"] + h @ p["recurrent"] + p["bias"]
         i, f, o, g = np.split(gates, 4, -1)
         c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
         h = np.tanh(c) / (1 + np.exp(-o))
@@ -94,7 +94,7 @@ def numpy_gru(p, x):
     """Cho et al. (2014), with the reset gate after the product, as cuDNN has it."""
     h = np.zeros((x.shape[0], p["recurrent"].shape[0]))
     for t in range(x.shape[1]):
-        r, z, n = np.split(x[:, t] @ p["input"]["kernel"] + p["bias"], 3, -1)
+        r, z, n = np.split(x[:, t] @ p["input"] + p["bias"], 3, -1)
         of_r, of_z, of_n = np.split(h @ p["recurrent"], 3, -1)
         r, z = 1 / (1 + np.exp(-r - of_r)), 1 / (1 + np.exp(-z - of_z))
         n = np.tanh(n + r * (of_n + p["inner_bias"]))

@@ -53,7 +53,7 @@ DEEP = [
     ({"name": "mlp", "hidden": [64] * 16}, 3),
     ({"name": "resnet", "channels": [8], "blocks": 4}, 2),
     ({"name": "transformer", "width": 16, "depth": 4}, 2.5),
-    ({"name": "lstm", "hidden": [32]}, 2),
+    ({"name": "lstm", "hidden": [32]}, 1.8),
     ({"name": "gru", "hidden": [32]}, 2),
 ]
 

@@ -100,7 +100,12 @@ def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
 
 
 @settings(max_examples=60, deadline=None)
-@given(n=st.integers(1, 60), bins=st.integers(1, 20), levels=st.integers(1, 30), seed=st.integers(0, 99))
+@given(
+    n=st.integers(1, 60),
+    bins=st.integers(1, 20),
+    levels=st.integers(1, 30),
+    seed=st.integers(0, 99),
+)
 def test_adaptive_bins_are_about_equally_full_and_tear_no_ties(n, bins, levels, seed):
     rng = np.random.default_rng(seed)
     p = 0.5 + rng.integers(1, levels + 1, n) / (2.0 * levels + 1)
@@ -235,7 +240,12 @@ def test_rmse_and_r2_equal_scikit_learns(shape):
 
 
 @settings(max_examples=50, deadline=None)
-@given(members=st.integers(1, 6), k=st.integers(2, 5), scale=st.floats(0.0, 300), seed=st.integers(0, 99))
+@given(
+    members=st.integers(1, 6),
+    k=st.integers(2, 5),
+    scale=st.floats(0.0, 300),
+    seed=st.integers(0, 99),
+)
 def test_an_ensemble_is_no_worse_than_its_members(members, k, scale, seed):
     rng = np.random.default_rng(seed)
     logits, labels = rng.normal(0, scale, (members, 12, k)), rng.integers(0, k, 12)

@@ -100,7 +100,9 @@ class Repeat(Part):
     @model_validator(mode="before")
     @classmethod
     def _count(cls, value: Any) -> Any:
-        return value if isinstance(value, dict) else {"count": value}
+        if not isinstance(value, dict):
+            return {"count": value}
+        return {key: part for key, part in value.items() if part is not None}  # null takes away
 
     @model_validator(mode="after")
     def _fit(self) -> Repeat:
@@ -111,7 +113,7 @@ class Repeat(Part):
 
     def _wrong_cross(self) -> str:
         keys = ("count", "max", "until", "vary")
-        given = [k for k in keys if k in self.model_fields_set and getattr(self, k) is not None]
+        given = [key for key in keys if key in self.model_fields_set]
         if given:
             return (
                 f"cross is given together with {', '.join(given)}; cross says by itself which streams "

@@ -11,22 +11,22 @@ from funcdl.models.recurrence import Arrays, Cell
 
 
 def _lstm(
-    inputs: jax.Array, product: jax.Array, biases: Arrays, carried: Arrays
+    of_input: jax.Array, of_state: jax.Array, _: jax.Array, carried: Arrays
 ) -> tuple[Arrays, Arrays]:
     """`i, f, o = sigmoid(..), g = tanh(..); c <- f c + i g; h <- o tanh(c)`."""
-    width = carried[0].shape[-1]
+    h, before = carried
     # One kernel for all gates: sigmoid(x) is 1/2 + tanh(x / 2) / 2.
-    halves = jnp.repeat(jnp.asarray([0.5, 0.5, 0.5, 1.0], inputs.dtype), width)[None]
-    i, f, o, g = jnp.split(jnp.tanh(halves * (inputs + product + biases[0])), 4, -1)
+    halves = jnp.repeat(jnp.asarray([0.5, 0.5, 0.5, 1.0], h.dtype), h.shape[-1])[None]
+    i, f, o, g = jnp.split(jnp.tanh(halves * (of_input + of_state)), 4, -1)
     i, f, o = 0.5 + 0.5 * i, 0.5 + 0.5 * f, 0.5 + 0.5 * o
-    c = f * carried[1] + i * g
+    c = f * before + i * g
     bent = jnp.tanh(c)
-    return (o * bent, c), (i, f, o, g, carried[1], bent)
+    return (o * bent, c), (i, f, o, g, before, bent)
 
 
 def _lstm_back(
     kept: Arrays, d_carried: Arrays
-) -> tuple[jax.Array, jax.Array, Arrays, tuple[Any, ...]]:
+) -> tuple[jax.Array, jax.Array, jax.Array, tuple[Any, ...]]:
     i, f, o, g, before, bent = kept
     d_h, d_c = d_carried
     d_c = d_c + d_h * o * (1 - bent * bent)
@@ -39,33 +39,32 @@ def _lstm_back(
         ],
         -1,
     )
-    return d_gates, d_gates, (), (None, d_c * f)
+    return d_gates, d_gates, jnp.zeros(0, d_gates.dtype), (None, d_c * f)
 
 
 def _gru(
-    inputs: jax.Array, product: jax.Array, biases: Arrays, carried: Arrays
+    of_input: jax.Array, of_state: jax.Array, bias: jax.Array, carried: Arrays
 ) -> tuple[Arrays, Arrays]:
-    """`r, z = sigmoid(..); n = tanh(.. + r p); h <- n + z (h - n)`, with `p` of the product."""
-    (h,), (bias, inner) = carried, biases
-    width = h.shape[-1]
-    both, last = slice(2 * width), slice(2 * width, 3 * width)
-    r, z = jnp.split(jax.nn.sigmoid(inputs[:, both] + product[:, both] + bias[:, both]), 2, -1)
-    p = product[:, last] + inner
-    n = jnp.tanh(inputs[:, last] + bias[:, last] + r * p)
+    """`r, z = sigmoid(..); n = tanh(.. + r p); h <- n + z (h - n)`, with `p` of the state."""
+    (h,) = carried
+    both, last = slice(2 * h.shape[-1]), slice(2 * h.shape[-1], None)
+    r, z = jnp.split(jax.nn.sigmoid(of_input[:, both] + of_state[:, both]), 2, -1)
+    p = of_state[:, last] + bias
+    n = jnp.tanh(of_input[:, last] + r * p)
     return (n + z * (h - n),), (r, z, n, p, h)
 
 
 def _gru_back(
     kept: Arrays, d_carried: Arrays
-) -> tuple[jax.Array, jax.Array, Arrays, tuple[Any, ...]]:
+) -> tuple[jax.Array, jax.Array, jax.Array, tuple[Any, ...]]:
     (r, z, n, p, before), (d_h,) = kept, d_carried
     d_n = d_h * (1 - z) * (1 - n * n)
     d_z = d_h * (before - n) * (z * (1 - z))
     d_r = d_n * p * (r * (1 - r))
     d_p = d_n * r
-    d_inputs = jnp.concatenate([d_r, d_z, d_n], -1)
-    d_product = jnp.concatenate([d_r, d_z, d_p], -1)
-    return d_inputs, d_product, (d_p.sum(0),), (d_h * z,)
+    d_of_input = jnp.concatenate([d_r, d_z, d_n], -1)
+    d_of_state = jnp.concatenate([d_r, d_z, d_p], -1)
+    return d_of_input, d_of_state, d_p.sum(0), (d_h * z,)
 
 
 LSTM_CELL = Cell(2, _lstm, _lstm_back)

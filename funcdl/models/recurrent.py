@@ -15,8 +15,7 @@ from funcdl.models.cells import GRU_CELL, LSTM_CELL
 from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
 from funcdl.models.inputs import as_sequences
-from funcdl.models.product import dot_general
-from funcdl.models.recurrence import Cell, states
+from funcdl.models.recurrence import Cell, Weights, states
 
 
 class LSTM(nn.Module):
@@ -60,7 +59,7 @@ class GRU(nn.Module):
         """Maps `[batch, time, features]`, or images read as rows, to `[batch, outputs]`."""
         h = jnp.swapaxes(as_sequences(inputs), 0, 1)
         for width in self.hidden:
-            h = Layer(width, GRU_CELL, 3, (1,))(h)
+            h = Layer(width, GRU_CELL, 3, inner=True)(h)
             h = Dropout(self.dropout)(h, train=train)
         return dense(self.outputs)(h[-1])
 
@@ -68,35 +67,37 @@ class GRU(nn.Module):
 class Layer(nn.Module):
     """A recurrent layer, from `[time, batch, features]` to its states `[time, batch, width]`.
 
-    The weights of all gates lie side by side in one matrix. Those of the input start as elsewhere, those of
-    the states as an orthogonal matrix per gate, biases at zero.
+    The weights of all gates lie side by side in one matrix. Those of the input start as elsewhere,
+    those of the states as an orthogonal matrix per gate, biases at zero.
 
     Attributes:
         width: of the state.
         cell: what is done in a step.
-        gates: how many the input has, and as many the product of the states.
-        inner: widths of the cell's other biases, in widths of the state.
+        gates: how many the input has, and as many the states.
+        inner: whether the cell has a bias of its own.
     """
 
     width: int
     cell: Cell
     gates: int
-    inner: Sequence[int] = ()
+    inner: bool = False
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """The states, from zero at the start."""
-        wide = self.gates * self.width
-        of_input = nn.Dense(
-            wide, use_bias=False, kernel_init=initial.weights, dot_general=dot_general, name="input"
-        )(inputs)
-        weights = self.param("recurrent", _orthogonal, (self.width, wide))
-        zeros = nn.initializers.zeros_init()
-        biases = [self.param("bias", zeros, (wide,))]
+        wide, zeros = self.gates * self.width, nn.initializers.zeros_init()
+        of_input = self.param("input", initial.weights, (inputs.shape[-1], wide))
+        of_state = self.param("recurrent", _orthogonal, (self.width, wide))
+        bias = self.param("bias", zeros, (wide,))
+        inner = jnp.zeros(0)
         if self.inner:
-            biases.append(self.param("inner_bias", zeros, (self.width,)))
-        of_input, weights, *biases = promote_dtype(of_input, weights, *biases)
-        return states(self.cell, of_input, weights, tuple(biases))
+            inner = self.param("inner_bias", zeros, (self.width,))
+        # The bias is the weight of an input that is always one.
+        ones = jnp.ones((*inputs.shape[:-1], 1), inputs.dtype)
+        inputs = jnp.concatenate([inputs, ones], -1)
+        of_input = jnp.concatenate([of_input, bias[None]])
+        inputs, *weights = promote_dtype(inputs, of_input, of_state, inner)
+        return states(self.cell, inputs, Weights(*weights))
 
 
 def _orthogonal(key: jax.Array, shape: tuple[int, int], dtype: Any = float) -> jax.Array:

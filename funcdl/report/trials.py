@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from funcdl.report.question import Question
@@ -42,6 +42,18 @@ def trials(question: Question, runs: list[Record]) -> dict[tuple[str, str], list
         where: _of_method(question, seen[where]) for where in question.methods if where in seen
     }
     return {where: those for where, those in found.items() if those}
+
+
+def thinned(points: Sequence[Trial], most: int, chosen: int | None) -> list[Trial]:
+    """At most so many of the trials, evenly over their numbers, the chosen one among them.
+
+    Numbers are in the order of the sampler, which has nothing to do with scores.
+    """
+    if len(points) <= most:
+        return list(points)
+    places = {i * len(points) // most for i in range(most)}
+    kept = [one for i, one in enumerate(points) if i in places and one.trial != chosen]
+    return [*kept[: most - 1], *(one for one in points if one.trial == chosen)]
 
 
 def _of_method(question: Question, seen: dict[int, list[Record]]) -> list[Trial]:

@@ -113,9 +113,10 @@ def wins(
 ) -> np.ndarray:
     """How often the best of n trials of a beats the best of n trials of b; a tie counts half.
 
-    Exact for n trials drawn without replacement from those that were made. It looks at ranks alone,
-    so that outliers do not count for more than others; diverged trials (scores that are not finite)
-    lose against all others and tie with each other.
+    Exact for n trials drawn with replacement from those that were made: without, n = N would be one
+    single draw, and every lead a certain one. It looks at ranks alone, so that outliers do not count
+    for more than others; diverged trials (scores that are not finite) lose against all others and
+    tie with each other.
 
     Args:
         a: `[N]`, one score per trial.
@@ -130,7 +131,7 @@ def wins(
         ValueError: as for `best_of`.
 
     >>> wins([0.9, 0.7], [0.8, 0.6], [1, 2], mode="max").tolist()
-    [0.75, 1.0]
+    [0.75, 0.8125]
     """
     x, lost_x = _worst_first(a, mode)
     y, lost_y = _worst_first(b, mode)
@@ -138,8 +139,8 @@ def wins(
     if not len(x) or not len(y):
         return np.full(len(wanted), np.nan)
     x[:lost_x], y[:lost_y] = -np.inf, -np.inf
-    chance = np.diff(within(len(x), wanted, "unbiased"), axis=1)  # that x[i] is a's best
-    odds = within(len(y), wanted, "unbiased")
+    chance = np.diff(within(len(x), wanted, "replacement"), axis=1)  # that x[i] is a's best
+    odds = within(len(y), wanted, "replacement")
     below = odds[:, np.searchsorted(y, x, side="left")]
     equal_too = odds[:, np.searchsorted(y, x, side="right")]
     return (chance * (below + equal_too) / 2).sum(axis=1)

@@ -16,6 +16,7 @@ import jax
 from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 
+from funcdl.models.recurrence import by_autodiff
 from funcdl.train.cuts import is_loop, segments_of, variables
 from funcdl.types import Array, Model, PyTree, Variables
 
@@ -48,7 +49,8 @@ def rematerialised(model: Model) -> Model:
             return model.apply(variables, inputs, train=False, rngs=rngs)
 
         def forward(variables: Variables, inputs: PyTree, rngs: Any) -> tuple[PyTree, Variables]:
-            return model.apply(variables, inputs, train=True, rngs=rngs)
+            with by_autodiff():  # a layer's own gradient would keep what it likes
+                return model.apply(variables, inputs, train=True, rngs=rngs)
 
         return in_segments(forward)(variables, inputs, dict(rngs))
 

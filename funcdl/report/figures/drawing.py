@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -12,7 +12,6 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.font_manager import fontManager
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from funcdl.report.figures.palette import Look
@@ -20,12 +19,11 @@ from funcdl.report.wording import plain
 
 INK, FAINT, OTHERS = "#1f2328", "#d8dee4", "#9aa1a9"
 WIDTH = 5.2  # inches; a phone shows it at nearly its own size
-FONT = "DejaVu Sans"  # comes with Matplotlib
-# For names in other scripts, where one of these is installed.
-OTHER_FONTS = (
+# The first comes with Matplotlib; the others are for names in other scripts, where they are installed.
+FONTS = (
+    "DejaVu Sans",
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
-    "Noto Sans SC",
     "WenQuanYi Zen Hei",
     "PingFang SC",
     "SimSun",
@@ -40,6 +38,7 @@ STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "font.family": FONTS,
     "font.size": 9,
     "grid.color": FAINT,
     "grid.linewidth": 0.6,
@@ -70,17 +69,15 @@ class Drawing(NamedTuple):
 @contextlib.contextmanager
 def style() -> Iterator[None]:
     """Matplotlib's settings for the block; letters that no font here has are left to the viewer's."""
-    settings = STYLE | {"font.family": [FONT, *_installed()]}
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        yield
-
-
-@functools.cache
-def _installed() -> tuple[str, ...]:
-    """The first of the other fonts that there is."""
-    known = {font.name for font in fontManager.ttflist}
-    return tuple(name for name in OTHER_FONTS if name in known)[:1]
+        log.setLevel(logging.ERROR)  # it says of each font that it is not installed
+        try:
+            yield
+        finally:
+            log.setLevel(level)
 
 
 def plain_log(axis: Axis) -> None:

@@ -22,10 +22,11 @@ from funcdl.report.figures.drawing import (
 )
 from funcdl.report.figures.palette import LIGHT
 from funcdl.report.question import Question
-from funcdl.report.trials import Trial
+from funcdl.report.trials import Trial, thinned
 from funcdl.report.wording import plain
 
 PANELS, COLUMNS = 9, 3
+POINTS = 200  # in a panel
 # From the worst fifth of a method's trials to its best: one hue, darker and larger, so that neither
 # colour vision nor a dark page matters.
 FIFTHS = ((0.16, 3.2), (0.34, 3.9), (0.55, 4.6), (0.78, 5.3), (1.0, 6.0))
@@ -56,6 +57,8 @@ def interaction(
     drawn = dict(list(drawn.items())[:PANELS])
     if not drawn:
         return None
+    total = max(map(len, drawn.values()))
+    drawn = {label: thinned(points, POINTS, chosen.get(label)) for label, points in drawn.items()}
     columns = min(COLUMNS, len(drawn))
     rows = -(-len(drawn) // columns)
     with style():
@@ -77,7 +80,8 @@ def interaction(
         _frame(figure, keys, height, [one for points in drawn.values() for one in points])
     metric = axis_title(question.selected_by)
     names = " and ".join(plain(key, 48) for key in keys)
-    title = f"Tuning trials: {metric} by {names}; the darker and larger, the better"
+    some = f" ({POINTS} of {total} per method)" if total > POINTS else ""
+    title = f"Tuning trials{some}: {metric} by {names}; the darker and larger, the better"
     alt = f"{title}. Methods: {', '.join(plain(label, 26) for label in drawn)}."
     return Drawing(block, title, alt, figure, f"interaction {keys[0]} {keys[1]}")
 

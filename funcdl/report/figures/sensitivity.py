@@ -22,6 +22,8 @@ from funcdl.report.question import Question
 from funcdl.report.record import Record, tuning
 from funcdl.report.wording import plain
 
+POINTS = 2000  # in the figure
+
 
 class Trial(NamedTuple):
     """A point of the figure.
@@ -47,6 +49,9 @@ def sensitivity(
     points = _trials(question, runs, question.labels(block), key)
     if not points:
         return None
+    total = sum(map(len, points.values()))
+    picked = {row["method"]: row[key] for row in rows}
+    points = {label: _some(points[label], POINTS // len(points), picked[label]) for label in points}
     figure = Figure()
     ax = figure.add_subplot()
     alone, lost = len(question.tuned) == 1, 0
@@ -77,7 +82,9 @@ def sensitivity(
     stopped = any(not one.whole for trials in points.values() for one in trials)
     hollow = "; hollow ones were stopped early, their values being those of then" if stopped else ""
     crosses = "; crosses at the edge diverged" if lost else ""
-    title = f"Tuning trials: {axis_title(question.selected_by)} against {plain(key, 48)}"
+    kept = sum(map(len, points.values()))
+    some = f" ({kept:,} of {total:,})" if kept < total else ""
+    title = f"Tuning trials{some}: {axis_title(question.selected_by)} against {plain(key, 48)}"
     title += f", the selected one ringed{hollow}{crosses}"
     return Drawing(block, title, f"{title}.", figure)
 
@@ -98,6 +105,14 @@ def _trials(
         whole = all((run.get("steps") or 0) >= lengths.get(method, 0) for run in repeats)
         found.setdefault(method, []).append(Trial(value, score, whole))
     return {label: found[label] for label in order if label in found}
+
+
+def _some(trials: list[Trial], most: int, chosen: Any) -> list[Trial]:
+    """At most so many, evenly over the values; more would be a blot, and a slow page."""
+    if len(trials) <= most:
+        return trials
+    places = {i * len(trials) // most for i in range(most)}
+    return [one for i, one in enumerate(trials) if i in places or one.value == chosen]
 
 
 def _score(question: Question, run: Record) -> float:

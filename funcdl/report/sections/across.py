@@ -156,9 +156,9 @@ def _means(found: Board, places: Friedman) -> Grid:
         "best on": pd.array([int(wins[j]) for j in order], dtype="Int64"),
     }
     for i, problem in enumerate(found.problems):
-        columns[plain(problem) + (" " if plain(problem) in columns else "")] = [
-            float(found.means[i, j]) for j in order
-        ]
+        name = plain(problem, 40)
+        name = f"{name} ({i + 1})" if name in columns else name
+        columns[name] = [float(found.means[i, j]) for j in order]
     caption = (
         "Mean rank over the problems (1 is best), on how many problems the method is best, ties "
         "included, and its mean on each."

@@ -23,6 +23,7 @@ from funcdl.stats.best_of import BestOf, best_of, wins
 FEWEST = 4  # trials from which a curve says something
 POINTS = 40  # of a curve
 ALIKE = ("random", "halton", "sobol")  # samplers whose first n trials are a search of n trials
+CLEAR = 0.75  # of searches that a leader should win
 MANY = 20_000  # trials in a block from which on the bootstrap draws fewer
 
 TITLE = "At another tuning budget"
@@ -31,14 +32,14 @@ TITLE = "At another tuning budget"
 class Leader(NamedTuple):
     """Who is ahead after n trials each.
 
-    wins: how often its best of n beats the runner-up's; None where it is alone.
+    wins: how often its best of n beats the runner-up's.
     """
 
     budget: int
     method: str
     expected: float
     runner_up: str
-    wins: float | None
+    wins: float
 
 
 def budget(material: Material, answer: Answer) -> Iterator[Section]:
@@ -93,7 +94,7 @@ def _section(
         TITLE,
         block,
         tuple(filter(None, words)),
-        (*grids, Grid("budget", caption, numbers)),
+        (*grids, Grid("budget-numbers", caption, numbers)),
         (drawing,) if drawing else (),
     )
 
@@ -168,18 +169,25 @@ def _flips(leading: list[Leader]) -> str:
             spans[-1].append(one)
         else:
             spans.append([one])
-    last = leading[-1].budget
     if len(spans) == 1:
-        name, first = plain(leading[0].method, 60), leading[0].budget
-        return f"{name} leads at every budget from {count(first, 'trial')} to {last}."
-    said = []
-    for span in spans:
-        low, high = span[0].budget, span[-1].budget
-        at = count(low, "trial") if low == high else f"{low} to {high} trials"
-        said.append(f"{plain(span[0].method, 60)} at {at}")
-    close = max(abs((one.wins or 0.5) - 0.5) for one in leading) < 0.25
-    weak = " None of these leads is clear: the runner-up often wins." if close else ""
-    return f"The leader depends on the budget: {listing(said, most=6)}.{weak}"
+        first, last = leading[0].budget, leading[-1].budget
+        text = f"{plain(leading[0].method, 60)} leads at every budget from {count(first, 'trial')}"
+        text += f" to {last}."
+    else:
+        text = f"The leader depends on the budget: {listing([_span(s) for s in spans], most=6)}."
+    weak = [str(one.budget) for one in leading if one.wins < CLEAR]
+    if not weak:
+        return text
+    return (
+        f"{text} The lead is a matter of luck at n = {listing(weak, most=8)}: there the runner-up finds "
+        f"the better trial in more than {100 * (1 - CLEAR):.0f} % of such searches."
+    )
+
+
+def _span(span: list[Leader]) -> str:
+    low, high = span[0].budget, span[-1].budget
+    at = count(low, "trial") if low == high else f"{low} to {high} trials"
+    return f"{plain(span[0].method, 60)} at {at}"
 
 
 def _lost(curves: Mapping[str, BestOf]) -> Iterator[str]:

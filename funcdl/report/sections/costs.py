@@ -28,6 +28,7 @@ def costs(material: Material, answer: Answer) -> Iterator[Section]:
         return
     known = [name for name in ("parameters", "flops", "memory", "steps") if name in runs]
     done = runs[runs["status"] == "ok"]
+    spent = runs.groupby(["block", "method"])["seconds"].sum()
     rows = []
     for place, of_method in done.groupby(["block", "method"], sort=False):
         measured = of_method[of_method["phase"] == "measure"]
@@ -42,7 +43,7 @@ def costs(material: Material, answer: Answer) -> Iterator[Section]:
             | {"parameters": most.get("parameters") or None}
             | {"FLOPs per step": most.get("flops")}
             | {"memory, MiB": most["memory"] / MIB if "memory" in known else None}
-            | {"all runs, s": float(of_method["seconds"].sum())}
+            | {"all runs, s": float(spent[place])}
         )
     if not rows:
         return

@@ -90,7 +90,7 @@ def _selected(question: Question, block: str, rows: list[Record]) -> pd.DataFram
             lost = f"{row['trials_diverged']} of {row['trials']}"
             found.append((row["method"], key, words.get(key, ""), short(value), where, end, lost))
     columns = ["method", "key", "space", "selected", "place in its space", "edge", "diverged"]
-    frame = pd.DataFrame(found, columns=columns).astype({"place in its space": "float64"})
+    frame = pd.DataFrame(found, columns=columns).astype({"place in its space": "float64"}).round(3)
     empty = [name for name in ("place in its space", "edge") if not _any(frame[name].tolist())]
     return frame.drop(columns=empty)
 
@@ -152,7 +152,7 @@ def _weights(question: Question, weights: Mapping[str, Importance]) -> pd.DataFr
         for label, one in known.items()
     ]
     frame = pd.DataFrame(rows, columns=["method", "trials", *keys, "pairs of keys", "unexplained"])
-    frame = frame.astype(dict.fromkeys([*keys, "pairs of keys", "unexplained"], "float64"))
+    frame = frame.astype(dict.fromkeys([*keys, "pairs of keys", "unexplained"], "float64")).round(3)
     return frame if frame["pairs of keys"].notna().any() else frame.drop(columns="pairs of keys")
 
 

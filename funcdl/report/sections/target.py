@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -82,8 +81,7 @@ def _row(label: str, one: Arrivals, found: Race, level: float) -> dict[str, obje
     }
     each = (("steps", one.steps, found.steps), ("seconds", one.seconds, found.seconds))
     for (unit, taken, horizon), times in zip(each, one.times, strict=True):
-        median = median_time(times)
-        row[f"median {unit}"] = median if math.isfinite(median) else math.nan
+        row[f"median {unit}"] = median_time(times)
         if horizon > 0:
             mean = restricted_mean(taken, one.reached, horizon, level)
             row |= {f"mean {unit}": mean.mean, f"{unit} low": mean.low, f"{unit} high": mean.high}
@@ -93,7 +91,7 @@ def _row(label: str, one: Arrivals, found: Race, level: float) -> dict[str, obje
 def _caption(found: Race, level: str) -> str:
     return (
         "Runs that reached the target, and after how many steps and seconds. The median counts a miss "
-        "as infinite and is empty where most runs miss. The mean is the restricted mean up to "
+        "as infinite. The mean is the restricted mean up to "
         f"{found.steps:g} steps and {found.seconds:.3g} seconds, as far as all methods can be followed: "
         f"of the time to the target, or of that limit where it comes first, with {level} intervals. A "
         "run's seconds, measured on this machine, are spread evenly over its steps."
