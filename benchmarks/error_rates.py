@@ -74,6 +74,18 @@ def crossed() -> Iterator[Row]:
             yield f"*over seeds alone*: {name}", sizes, found
 
 
+def agreeing() -> Iterator[Row]:
+    """Where degrees of freedom by the estimated components alone reject in 7 %."""
+    for kind, seeds in (("accuracy", 0.15), ("loss", 0.1)):
+        d = [answers(np.random.default_rng(k), 3, 400, 0.0, seeds, kind, 2000) for k in range(5)]
+        found = float(np.mean([rejected(over_repeats_and_examples(one)) for one in d]))
+        yield (
+            f"repeats x examples: {kind}, seeds that often agree by chance",
+            "n = 3 x 400",
+            [found],
+        )
+
+
 def learnt() -> Iterator[Row]:
     for train, test in ((200, 360), (1000, 360), (400, 100)):
         tables = [learners(rng(), n, 1500, train, test) for n in (3, 5, 10)]
@@ -156,7 +168,7 @@ def free() -> Iterator[Row]:
 
 def main() -> None:
     print("| what | where | rate |\n|---|---|---|")
-    for part in (single, crossed, learnt, splits, sequential, margins, many, free):
+    for part in (single, crossed, agreeing, learnt, splits, sequential, margins, many, free):
         for what, where, rates in part():
             shown = ", ".join(f"{rate:.3f}".lstrip("0") for rate in rates)
             print(f"| {what} | {where} | {shown} |", flush=True)

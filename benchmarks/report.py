@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from funcdl.report.material import Material
-from funcdl.report.question import Question
+from funcdl.report.question import Question, Search
 
 KEYS = ("optimizer.learning_rate", "optimizer.weight_decay")
 LOOKS, EXAMPLES = 10, 360
@@ -56,6 +56,13 @@ def material(runs: int, methods: int, seed: int = 0) -> Material:
         tuned=KEYS,
         spaces={("", name): dict.fromkeys(KEYS, "log_uniform: [0.0001, 1.0]") for name in names},
         trials=trials,
+        sampler="random",
+        searches={
+            ("", name): Search(
+                {"name": "adamw"}, name, {key: {"log_uniform": [1e-4, 1.0]} for key in KEYS}, trials
+            )
+            for name in names
+        },
         repeats=repeats,
         vary=("init", "order"),
         parameters={("", name): 1000 for name in names},

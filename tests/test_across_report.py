@@ -28,6 +28,12 @@ ODD = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _quickly(monkeypatch):
+    monkeypatch.setattr("funcdl.report.sections.pooled.NUMBERS", 1)
+    monkeypatch.setattr("funcdl.report.sections.across.DRAWS", 1)
+
+
 def study(scores, repeats=3, mode="max", diverged=(), missing=(), failed=(), contrasts=None):
     """A study from `scores[problem][method]`; its runs spread evenly around them.
 
@@ -76,7 +82,7 @@ def section(material):
     found = list(across(material, answer(material)))
     assert len(found) == 1
     for drawing in found[0].drawings:
-        assert svg(drawing.figure, "x", drawing.alt)
+        assert "var(--c0)" in svg(drawing.figure, "x", drawing.alt)
     return found[0]
 
 

@@ -37,7 +37,7 @@ tune:
   stop: {eta: 2, first: 50}
 threads: 2
 mesh.data: 2
-repeat: {count: 5, vary: [init, order, dropout, augment]}
+repeat: {count: 5, max: 40, until: decided, vary: [init, order, dropout, augment]}
 select: {metric: validation/accuracy, mode: max, at: final}
 margin: 0.01
 variants: {quick: {train.steps: 50, tune.trials: 2, repeat.count: 2}}
@@ -102,6 +102,10 @@ def test_there_are_configs():
         "train: {compute_dtype: float16}",
         "train: {remat: 1}",
         "repeat: {max: 40}",
+        "repeat: {until: decided}",
+        "repeat: {cross: {init: 5}, count: 5}",
+        "repeat: {cross: {init: 1}}",
+        "repeat: {vary: [init, data]}",
         "select: {at: last}",
         "contrasts: some",
         "seed: -1",

@@ -12,8 +12,13 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").rglob("*.yaml"))
 QUICKLY = {
     "quickstart": ["train.steps=20", "train.eval_every=10", "tune.trials=2", "repeat=2"],
     "few_labels": ["--variant", "quick"],
+    "across": ["--variant", "quick"],
     "adaptive": ["train.steps=20", "train.eval_every=10", "repeat.count=2", "repeat.max=4"],
-    "variance": ["train.steps=20", "train.eval_every=10", "repeat.cross={init: 2, order: 2, split: 2}"],
+    "variance": [
+        "train.steps=20",
+        "train.eval_every=10",
+        "repeat.cross={init: 2, order: 2, split: 2}",
+    ],
     "uncertainty": ["--variant", "quick"],
 }
 

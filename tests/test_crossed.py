@@ -1,6 +1,7 @@
 """Crossed samples against Student, statsmodels, arithmetic by hand, and worlds drawn anew."""
 
-# pyright: reportOptionalOperand=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOptionalOperand=false, reportOperatorIssue=false, reportCallIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 # (None where there is no number is what these tests are about)
 
 import math

@@ -107,6 +107,14 @@ def test_repeats_crossed_with_examples(n, kind, own, seeds):
         assert rejected(over_repeats(d.mean(axis=2))) > 0.2
 
 
+@pytest.mark.parametrize(("kind", "seeds"), [("accuracy", 0.15), ("loss", 0.1)])
+def test_three_repeats_that_agree_by_chance_are_not_trusted_more(kind, seeds):
+    """Where seeds cause most of the variance and three of them look alike, degrees of freedom that
+    follow the estimates alone are too many: 7 % of worlds reject."""
+    d = answers(np.random.default_rng(0), 3, 400, 0.0, seeds, kind, worlds=2000)
+    assert rejected(over_repeats_and_examples(d)) <= MOST
+
+
 def test_repeats_crossed_with_examples_finds_a_difference_that_is_there():
     d = answers(np.random.default_rng(1), 5, 100, 0.3, 0.05, "accuracy") + 0.08
     assert rejected(over_repeats_and_examples(d)) > 0.9

@@ -243,6 +243,22 @@ def test_unequal_budgets_are_named():
     assert "no search for adam" in text
 
 
+def test_blocks_that_were_tuned_alike_share_a_line():
+    one, runs = searched(block="few")
+    other, more = searched(block="many", seed=1)
+    searches = {**one.searches, **other.searches}
+    for block in ("few", "many"):
+        searches[block, "adam"] = searches[block, "adam"]._replace(trials=0, ranges={})
+    both = one._replace(
+        methods=one.methods + other.methods, contrasts=(), blocks=("few", "many"), searches=searches
+    )
+    (text,) = said(warned(both, pd.concat([runs, more])), "same effort")
+    assert "16 trials for adamw; no search for adam." in text
+    searches["many", "adam"] = searches["many", "adam"]._replace(trials=16)
+    (text,) = said(warned(both, pd.concat([runs, more])), "same effort")
+    assert "effort in few:" in text
+
+
 def test_a_search_of_one_value_is_one_in_name_only():
     question, runs = searched(("adamw", "sgd"))
     runs.loc[runs["method"] == "adamw", DECAY] = 1e-4

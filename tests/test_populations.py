@@ -139,7 +139,7 @@ def test_units_of_unequal_size_keep_mean_and_error_rate():
     rng = np.random.default_rng(2)
     sizes = rng.integers(1, 40, size=60)
     start = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    taste = rng.normal(size=(1000, 1, 60))
+    taste = 3 + rng.normal(size=(1000, 1, 60))
     table = np.repeat(taste, sizes, axis=2) + rng.normal(size=(1000, 5, sizes.sum()))
     sums = np.add.reduceat(table, start, axis=2) / sizes.mean()
     reduced = np.stack([Examples(s, sizes / sizes.mean()).values() for s in sums])
@@ -147,7 +147,7 @@ def test_units_of_unequal_size_keep_mean_and_error_rate():
 
     def rate(tables):
         found = grand_mean(tables, 2)
-        t = np.abs(found.mean) / np.sqrt(found.variance)
+        t = np.abs(found.mean - 3) / np.sqrt(found.variance)
         return (2 * scipy_stats.t.sf(t, found.df) < 0.05).mean()
 
     assert rate(table) > 0.3
@@ -371,6 +371,9 @@ def test_equivalent_also_when_surely_not_zero():
     assert row["p_holm"] < 0.001
     assert row["verdict"] == row["fixed_verdict"] == "equivalent"
     assert only(study({"a": a, "b": b}, margin=0))["verdict"] == "better"
+    for times, word in ((0.99, "better"), (1.01, "equivalent")):
+        margin = times * row["smallest_margin"]
+        assert only(study({"a": a, "b": b}, margin=margin))["verdict"] == word
 
 
 def test_holm_is_within_a_population():

@@ -55,7 +55,7 @@ def job_of(made: fd.Study, repeat: int = 0, *, keep: bool = True, at: str = "fin
     trial = make_plan(made, fd.config.expand(made)).trials[0][0]
     assert trial.static is not None
     select = ("validation/loss", "min", at)
-    streams = dict.fromkeys(STREAMS, repeat)
+    streams: dict[str, int] = dict.fromkeys(STREAMS, repeat)
     return Job(
         *(f"id{repeat}", trial.program, trial.static, trial.hyper, trial.data, 0, "measure"),
         *(streams, 6, 2, True, select),
@@ -77,7 +77,8 @@ def asked() -> tuple[Job, Program]:
 
 @pytest.fixture(scope="module")
 def result(asked) -> Result:
-    return run_job(*asked, DATA, TRAIN)
+    job, program = asked
+    return run_job(job, program, DATA, TRAIN)
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +140,9 @@ def test_outputs_of_several_batches_are_in_the_order_of_the_examples(asked):
     cut = program._replace(rows=7, evaluate=jax.jit(train.evaluate), predict=jax.jit(train.predict))
     whole, parts = (looking(p, state, hyper, keys, DATA, lambda: None) for p in (program, cut))
     assert len(whole.outputs("test")) % 7
-    close = {"rtol": 1e-6, "atol": 1e-6}
-    np.testing.assert_allclose(parts.outputs("test"), whole.outputs("test"), **close)
+    np.testing.assert_allclose(parts.outputs("test"), whole.outputs("test"), 1e-6, 1e-6)
     found, expected = parts.values("test"), whole.values("test")
-    np.testing.assert_allclose(found["test/loss"], expected["test/loss"], **close)
+    np.testing.assert_allclose(found["test/loss"], expected["test/loss"], 1e-6, 1e-6)
 
 
 @pytest.mark.parametrize("at", ["final", "best"])
@@ -362,7 +362,7 @@ def test_what_is_asked_for_is_part_of_a_runs_identity_and_nothing_else_is():
     def ids(**keys) -> dict[str, set[str]]:
         made = study(tune={"optimizer.learning_rate": {"uniform": [0.1, 1]}, "trials": 2}, **keys)
         contest = make_plan(made, fd.config.expand(made)).contests[0]
-        streams = dict.fromkeys(STREAMS, 0)
+        streams: dict[str, int] = dict.fromkeys(STREAMS, 0)
         return {p: {contest.make(p, 0, 0, streams, None).id} for p in ("tune", "measure")}
 
     plain, kept, metrics = ids(), ids(keep=["predictions"]), ids(metrics=["ece"])

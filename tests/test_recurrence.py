@@ -1,6 +1,7 @@
 """Recurrent layers against the plain loop over time and its automatic gradient."""
 
 import itertools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from funcdl.models.recurrence import Weights, states
 from funcdl.train.precision import computing_in
 from funcdl.train.remat import rematerialised
 
+quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 TIME, BATCH, WIDTH = 5, 3, 4
 CELLS = {"lstm": (LSTM_CELL, 4, 0), "gru": (GRU_CELL, 3, 1)}
 
@@ -84,43 +86,46 @@ def same(found, expected, rtol=1e-12, atol=1e-13):
         np.testing.assert_allclose(one, other, rtol=rtol, atol=atol)
 
 
+@pytest.fixture
+def wide():
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
+@pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize(("name", "time"), [*itertools.product(CELLS, (1, 2, TIME))])
 def test_values_and_gradients_in_float64(name, time):
-    with jax.enable_x64(True):
-        given = arguments(name, time)
-        same(jax.jit(ours(name))(*given), PLAIN[name](*given))
-        same(jax.jit(gradient(ours(name)))(*given), gradient(PLAIN[name])(*given))
+    given = arguments(name, time)
+    same(quick(ours(name))(*given), quick(PLAIN[name])(*given))
+    same(quick(gradient(ours(name)))(*given), quick(gradient(PLAIN[name]))(*given))
 
 
+@pytest.mark.usefixtures("wide")
 @pytest.mark.parametrize("name", CELLS)
 def test_lanes_recomputation_and_second_derivatives(name):
-    with jax.enable_x64(True):
-        given, other = arguments(name), arguments(name, seed=1)
-        many = jax.tree.map(lambda *leaves: jnp.stack(leaves), given, other)
-        in_lanes = jax.jit(jax.vmap(gradient(ours(name))))(*many)
-        for lane, alone in enumerate((given, other)):
-            same(
-                jax.tree.map(lambda leaf, at=lane: leaf[at], in_lanes),
-                gradient(PLAIN[name])(*alone),
-            )
-        again = jax.jit(gradient(jax.checkpoint(ours(name))))(*given)
-        same(again, gradient(PLAIN[name])(*given))
-        # A Hessian times a vector, forward over reverse, as Sophia takes it.
-        products = [
-            jax.jit(lambda *at, f=f: jax.jvp(gradient(f), at, other)[1])(*given)
-            for f in (ours(name), PLAIN[name])
-        ]
-        same(*products)
+    given, other = arguments(name), arguments(name, seed=1)
+    many = jax.tree.map(lambda *leaves: jnp.stack(leaves), given, other)
+    expected = quick(jax.vmap(gradient(PLAIN[name])))(*many)
+    same(quick(jax.vmap(gradient(ours(name))))(*many), expected)
+    again = quick(gradient(jax.checkpoint(ours(name))))(*given)
+    same(again, jax.tree.map(lambda leaf: leaf[0], expected))
+    # A Hessian times a vector, forward over reverse, as Sophia takes it.
+    products = [
+        quick(lambda *at, f=f: jax.jvp(gradient(f), at, other)[1])(*given)
+        for f in (ours(name), PLAIN[name])
+    ]
+    same(*products)
 
 
 @pytest.mark.parametrize("name", CELLS)
 def test_in_half_precision_all_is(name):
     given = arguments(name, dtype="bfloat16")
-    wide = jax.tree.map(lambda x: x.astype("float32"), given)
-    found = jax.jit(ours(name))(*given)
+    single = jax.tree.map(lambda x: x.astype("float32"), given)
+    found = quick(ours(name))(*given)
     assert found.dtype == "bfloat16"
-    np.testing.assert_allclose(found.astype("float32"), PLAIN[name](*wide), atol=0.05)
-    slopes = jax.jit(gradient(ours(name)))(*given)
+    np.testing.assert_allclose(found.astype("float32"), PLAIN[name](*single), atol=0.05)
+    slopes = quick(gradient(ours(name)))(*given)
     assert {leaf.dtype.name for leaf in jax.tree.leaves(slopes)} == {"bfloat16"}
 
 
@@ -128,13 +133,13 @@ def test_in_half_precision_all_is(name):
 def test_every_weight_is_trained_however_it_is_computed(name):
     model = make_model({"name": name, "hidden": [WIDTH]}, 3)
     x = jnp.asarray(np.random.default_rng(0).normal(size=(BATCH, TIME, 2)), "float32")
-    params = model.init(jax.random.key(0), x)["params"]
+    params = quick(model.init)(jax.random.key(0), x)["params"]
     for how in (model, rematerialised(model), computing_in(model, "bfloat16")):
 
         def loss(p, how=how):
             return jnp.sum(how.apply({"params": p}, x, train=True, rngs={})[0] ** 2)
 
-        slopes = jax.jit(jax.grad(loss))(params)
+        slopes = quick(jax.grad(loss))(params)
         assert jax.tree.structure(slopes) == jax.tree.structure(params)
         assert all(bool((leaf != 0).any()) for leaf in jax.tree.leaves(slopes))
 
@@ -142,7 +147,7 @@ def test_every_weight_is_trained_however_it_is_computed(name):
 @pytest.mark.parametrize("name", CELLS)
 def test_weights_start_orthogonal_gate_by_gate(name):
     model = make_model({"name": name, "hidden": [WIDTH, 6]}, 3)
-    params = model.init(jax.random.key(0), jnp.zeros((1, TIME, 2)))["params"]
+    params = quick(model.init)(jax.random.key(0), jnp.zeros((1, TIME, 2)))["params"]
     for layer, width in (("Layer_0", WIDTH), ("Layer_1", 6)):
         weights = np.asarray(params[layer]["recurrent"])
         squares = np.split(weights, CELLS[name][1], -1)
@@ -156,5 +161,5 @@ def test_an_unstable_state_overflows_nowhere():
     for name in CELLS:
         inputs, weights = arguments(name, dtype="float32")
         large = (100 * inputs, weights)
-        found = jax.jit(jax.value_and_grad(scalar(ours(name)), argnums=(0, 1)))(*large)
+        found = quick(jax.value_and_grad(scalar(ours(name)), argnums=(0, 1)))(*large)
         assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(found))

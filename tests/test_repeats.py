@@ -1,6 +1,7 @@
 """Repeats that are added, crossed, or on splits of their own; test examples that belong together."""
 
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+# pyright: reportOptionalMemberAccess=false, reportPossiblyUnboundVariable=false
 
 import hashlib
 import itertools
@@ -261,27 +262,27 @@ def test_data_that_come_split_are_refused():
     assert "the same for every data.split.seed" in refused(study(data=deaf, repeat=vary))
 
 
-def test_a_split_that_cannot_be_made_is_known_before_anything_runs():
-    """Of one of the first eight splits the batches are too large, of none before."""
-    rng = np.random.default_rng(1)
-    groups = np.repeat([0, 1, 2, 3, 4, 5], [40, 3, 3, 3, 3, 3])
-    inputs = rng.normal(size=(len(groups), 2)).astype(np.float32)
-    data = {
-        "name": (inputs, np.arange(len(groups)) % 2),
-        "groups": groups,
-        "split": {"by": "group"},
-    }
-    sizes = []
-    for count in range(1, 9):
-        try:
-            repeat = {"count": count, "vary": ["split"]}
-            plan = planned(study(data=data, train={"steps": 5, "batch_size": 20}, repeat=repeat))
-        except StudyError as error:
-            sizes.append(str(error))
-            break
-        sizes.append(str(plan.datasets.facts[data_of(plan, 0)[-1]].sizes[0]))
-    assert len(sizes) > 1
-    assert "train.batch_size: 20 given, but the training split has" in sizes[-1]
+def test_a_split_that_does_not_fit_is_refused_before_anything_runs():
+    """Groups make training splits of many sizes; the batch is as large as the first of them."""
+    groups = np.repeat(np.arange(9), [12, 2, 9, 4, 7, 3, 11, 5, 8])
+    inputs = np.arange(len(groups), dtype=np.float32)
+    seeds = [split_seed(0, "measure", index, 1) for index in range(8)]
+    splits = [split(inputs, inputs % 2, by="group", groups=groups, seed=seed) for seed in seeds]
+    sizes = [len(one.train.targets) for one in splits]
+    assert min(sizes) < sizes[0], "the data of this test say nothing"
+
+    def over(count: int) -> Study:
+        data = {"name": (inputs[:, None], np.arange(len(groups)) % 2), "groups": groups}
+        return study(
+            data=data | {"split": {"by": "group", "seed": 1}},
+            train={"steps": 5, "batch_size": sizes[0]},
+            repeat={"count": count, "vary": ["split"]},
+        )
+
+    assert measured(over(1))
+    first = next(n for n in sizes if n < sizes[0])
+    expected = f"train.batch_size: {sizes[0]} given, but the training split has {first} examples"
+    assert expected in refused(over(8))
 
 
 def test_what_is_compared_must_be_something():
@@ -594,15 +595,11 @@ def test_results_know_which_test_examples_belong_together(calm: fd.Results):
         (calm.folder / NAME).write_bytes(content)
 
 
-@pytest.mark.parametrize("point", ["runs.done:2", "runs.begin:3"])
-def test_killed_between_looks_a_study_goes_on_with_the_same_bits(
-    calm: fd.Results, tmp_path: Path, point: str
-):
+def test_killed_between_looks_a_study_goes_on_with_the_same_bits(calm: fd.Results, tmp_path: Path):
     config, out = write(tmp_path, ADAPTIVE), tmp_path / "out"
-    env = {**os.environ, VARIABLE: f"{point}:killgroup"}
+    env = {**os.environ, VARIABLE: "runs.done:2:killgroup"}
     words = ("run", config, "--out", out, "--workers", 1)
-    slow = "train.steps=60"  # says nothing new
-    killed = funcdl(*words, slow, env=env, start_new_session=True)
+    killed = funcdl(*words, env=env, start_new_session=True)
     assert killed.returncode == -9, killed.stderr
     ended = funcdl(*words)
     assert ended.returncode == 0, ended.stderr
@@ -642,5 +639,5 @@ def test_a_study_over_splits_is_searched_measured_and_verified(tmp_path: Path):
     assert set(results.question.shares.values()) == {share}
     page = (tmp_path / "out" / "report" / "index.html").read_text()
     assert "Hyperparameters were chosen once, on one split of the data" in page
-    verified = fd.verify(tmp_path / "out", runs=5, workers=1)
+    verified = fd.verify(tmp_path / "out", runs=4, workers=1)
     assert verified.equal, str(verified)

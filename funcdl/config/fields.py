@@ -91,6 +91,13 @@ class Repeat(Part):
         named are held. It stands in the place of all other keys.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {"max": ["until"], "until": ["max"]},
+            "dependentSchemas": {"cross": {"maxProperties": 1}},
+        },
+    )
+
     count: Annotated[int, Field(ge=1, le=MAX_REPEATS)] = 5
     max: Annotated[int, Field(ge=1, le=MAX_REPEATS)] | None = None
     until: Literal["decided"] | None = None

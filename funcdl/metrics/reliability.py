@@ -22,21 +22,21 @@ class Bins(NamedTuple):
     """Examples by their confidence; arrays `[b]`, NaN for the means of an empty bin.
 
     low, high: a bin holds the confidences in (low, high].
-    count: examples in it.
+    size: examples in it.
     confidence: their mean confidence.
     accuracy: the share of them that is right.
     """
 
     low: np.ndarray
     high: np.ndarray
-    count: np.ndarray
+    size: np.ndarray
     confidence: np.ndarray
     accuracy: np.ndarray
 
     @property
     def gaps(self) -> np.ndarray:
         """`|accuracy - confidence|` of each bin, 0 for an empty one."""
-        return np.where(self.count > 0, np.abs(self.accuracy - self.confidence), 0.0)
+        return np.where(self.size > 0, np.abs(self.accuracy - self.confidence), 0.0)
 
 
 def reliability(
@@ -69,7 +69,7 @@ def reliability(
     return Bins(
         low=edges[:-1],
         high=edges[1:],
-        count=count,
+        size=count,
         confidence=np.bincount(place, confidence, len(count)) / some,
         accuracy=np.bincount(place, right, len(count)) / some,
     )
@@ -127,9 +127,9 @@ def maximum_calibration_error(logits: np.ndarray, labels: np.ndarray, bins: int 
     Source: Guo et al. (2017), eq. 5. One example in a bin of its own can decide it.
     """
     found = reliability(logits, labels, bins)
-    return float(found.gaps.max()) if found.count.sum() else float("nan")
+    return float(found.gaps.max()) if found.size.sum() else float("nan")
 
 
 def _mean_gap(bins: Bins) -> float:
-    total = bins.count.sum()
-    return float(bins.count @ bins.gaps / total) if total else float("nan")
+    total = bins.size.sum()
+    return float(bins.size @ bins.gaps / total) if total else float("nan")

@@ -5,6 +5,8 @@ It divides all logits, so that it changes no prediction, only how sure it is.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from funcdl.metrics.probabilities import log_probabilities, mean_nll
@@ -48,7 +50,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         return HOTTEST
     if not slope(cold) > 0:
         return COLDEST
-    return float(np.exp(-brentq(slope, hot, cold, xtol=1e-10, rtol=1e-12)))
+    root: Any = brentq(slope, hot, cold, xtol=1e-10)
+    return float(np.exp(-root))
 
 
 def temperature(test: Scored, validation: Scored) -> float:

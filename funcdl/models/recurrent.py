@@ -89,7 +89,7 @@ class Layer(nn.Module):
         of_input = self.param("input", initial.weights, (inputs.shape[-1], wide))
         of_state = self.param("recurrent", _orthogonal, (self.width, wide))
         bias = self.param("bias", zeros, (wide,))
-        inner = jnp.zeros(0)
+        inner = jnp.zeros(0, of_state.dtype)
         if self.inner:
             inner = self.param("inner_bias", zeros, (self.width,))
         # The bias is the weight of an input that is always one.

@@ -6,6 +6,7 @@ from funcdl.report.question import Question
 from funcdl.report.record import Record
 from funcdl.report.search_warnings import search_warnings
 from funcdl.report.wording import count, listing, overruled, plain
+from funcdl.stats.across.signed_rank import problems_needed, smallest_p
 
 FEW = 5
 
@@ -30,8 +31,21 @@ def warnings(
         _few(table),
         _one_test_set(table),
         _alone(comparisons),
+        _few_problems(question),
     ]
     return [text for text in found if text]
+
+
+def _few_problems(question: Question) -> str:
+    """Blocks are the only evidence on further problems, however many repeats each has."""
+    problems, pairs = len(question.blocks), len({pair[1:] for pair in question.contrasts})
+    if problems < 2 or not pairs or smallest_p(problems, pairs) < question.alpha:
+        return ""
+    needed = problems_needed(pairs, question.alpha)
+    return (
+        f"{problems} problems are too few to say which method is better on others like them; for "
+        f"{count(pairs, 'contrast')} it takes {needed} or more."
+    )
 
 
 def _failed(runs: list[Record]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funcdl.report.contrast import Contrast, Comparison, contrast, correlation, prospect
+from funcdl.report.contrast import Comparison, Contrast, contrast, correlation, prospect
 from funcdl.report.evidence import SPLITS, Evidence
 from funcdl.report.material import Material
 from funcdl.report.question import Question

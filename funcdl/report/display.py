@@ -49,9 +49,15 @@ def results(question: Question, table: list[Record], block: str) -> pd.DataFrame
     if any(row["trials_diverged"] for row in rows):
         lost = [f"{row['trials_diverged']} of {row['trials']}" for row in rows]
         found["trials diverged"] = lost
-    if any(row["reason"] for row in rows):
+    if any(row["reason"] for row in rows) and not shared_remark(rows):
         found["remark"] = [plain(row["reason"] or "") for row in rows]
     return found
+
+
+def shared_remark(rows: Sequence[Record]) -> str:
+    """What is to be said of every method alike, which a column would only repeat; empty if nothing."""
+    remarks = {row["reason"] or "" for row in rows}
+    return plain(remarks.pop()) if len(rows) > 1 and len(remarks) == 1 else ""
 
 
 def pairs(question: Question, comparisons: Sequence[Record]) -> pd.DataFrame:

@@ -80,7 +80,6 @@ def page(
         q=question,
         heading=plain(question.heading),
         setup=prose.setup(question),
-        reading=prose.reading(question, table),
         sentence=answer.sentence,
         warned=len(answer.warnings),
         doubts=[*answer.warnings, *prose.doubts(question, tests)],
@@ -151,6 +150,7 @@ def _block(
     return {
         "name": block,
         "anchor": f"results-{number + 1}",
+        "reading": prose.reading(question, [row for row in table if row["block"] == block]),
         "table": cells(results(question, table, block)),
         "pairs": cells(pairs(question, tests)),
         "pair_digits": decimals(tests),

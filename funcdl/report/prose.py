@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from funcdl.report.display import TEST_SET, level, two_populations
+from funcdl.report.display import TEST_SET, level, shared_remark, two_populations
 from funcdl.report.question import Question
 from funcdl.report.record import Record
 from funcdl.report.wording import count, listing, plain
@@ -56,7 +56,9 @@ def _repeats(question: Question, noun: str) -> str:
 def reading(question: Question, table: list[Record]) -> str:
     """How to read the table."""
     better = "larger" if question.mode == "max" else "smaller"
-    said = f"Best first; {better} is better. Means are over n measured repeats; "
+    every = shared_remark(table)
+    said = f"For every method: {every}. " if every else ""
+    said += f"Best first; {better} is better. Means are over n measured repeats; "
     if any(map(two_populations, table)):
         return said + (
             f"the {level(question)} interval allows for other test examples of this kind as well as "
@@ -72,12 +74,12 @@ def tested(question: Question, pairs: list[Record]) -> str:
     """How the verdicts came about."""
     tests = count(sum(row["p"] is not None for row in pairs), "test")
     populations = dict.fromkeys(str(row["population"]) for row in pairs if row["p"] is not None)
+    if not populations:
+        return "No pair could be tested."
     said = f"Paired tests on common repeats, Holm over {tests}, alpha {question.alpha:g}"
     if question.margin:
         said += f"; equivalent: the whole interval lies within ±{question.margin:g}"
-    if populations:
-        said += f". They speak of {listing(list(populations), 2)}"
-    return said + "."
+    return f"{said}. They speak of {listing(list(populations), 2)}."
 
 
 def doubts(question: Question, pairs: list[Record]) -> Iterator[str]:

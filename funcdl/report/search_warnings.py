@@ -44,19 +44,26 @@ def search_warnings(
 
 
 def _unequal(question: Question) -> Iterator[str]:
-    """Methods of one block that had different numbers of trials, or none."""
+    """Methods of one block that had different numbers of trials, or none; alike blocks in one line."""
+    alike: dict[str, list[str]] = {}
     for block in question.blocks:
         had: dict[int, list[str]] = {}
-        for where in question.methods:
-            if where[0] == block and where in question.searches:
-                had.setdefault(question.searches[where].trials, []).append(_name(where))
+        for label in question.labels(block):
+            if (block, label) in question.searches:
+                trials = question.searches[block, label].trials
+                had.setdefault(trials, []).append(plain(label, 60))
+        said = [
+            f"{count(n, 'trial') if n else 'no search'} for {listing(names)}"
+            for n, names in sorted(had.items(), reverse=True)
+        ]
         if len(had) > 1:
-            said = [
-                f"{count(n, 'trial') if n else 'no search'} for {listing(names)}"
-                for n, names in sorted(had.items(), reverse=True)
-            ]
-            text = "the methods were not tuned with the same effort: " + "; ".join(said)
-            yield f"{_upper(text)}. Who was tuned more has an advantage."
+            alike.setdefault("; ".join(said), []).append(plain(block, 40))
+    for text, blocks in alike.items():
+        where = "" if len(blocks) == len(question.blocks) else f" in {listing(blocks)}"
+        yield (
+            f"The methods were not tuned with the same effort{where}: {text}. Who was tuned more has an "
+            "advantage."
+        )
 
 
 def _edges(
@@ -229,7 +236,3 @@ def _of(row: Record) -> str:
 def _name(where: Iterable[str]) -> str:
     block, label = where
     return f"{plain(label, 60)} ({plain(block, 40)})" if block else plain(label, 60)
-
-
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SECTIONS: tuple[str, ...] = (
     "funcdl.report.sections.effects:effects",
     "funcdl.report.sections.repeats:repeats",
+    "funcdl.report.sections.free:free",
     "funcdl.report.sections.other_metrics:other_metrics",
     "funcdl.report.sections.across:across",
     "funcdl.report.sections.target:target",

@@ -16,13 +16,13 @@ from funcdl.report.wording import (
     count,
     decimals,
     interval,
+    named_test,
     number,
     overruled,
     p_value,
     plain,
     scope,
     short,
-    named_test,
 )
 
 STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan"}

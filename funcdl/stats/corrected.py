@@ -20,9 +20,9 @@ def corrected_t(
     `t = mean(d) / sqrt(s^2 (1/n + share / (1 - share)))` on n - 1 degrees of freedom. Two random
     splits of one data set share most of their training data, so their differences are correlated
     and more splits do not narrow the answer as more data would; the second term holds for that.
-    Its size is a heuristic (the correlation between two splits is taken to be `share`); simulations
-    with learners keep the error rate at or below its nominal value, where the plain paired t-test
-    errs in 14 to 37 %.
+    Its size is a heuristic (the correlation between two splits is taken to be `share`): with learners
+    on simulated data it errs in 4 to 6 % of cases at a nominal 5 %, and the plain paired t-test in 14
+    to 41 % at 5 to 20 splits.
 
     Args:
         a: `[n]`, one number per split.

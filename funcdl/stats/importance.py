@@ -78,10 +78,6 @@ def importance(
     linear, own = _columns(places)
     if not own:
         return Importance(n, {}, None, None, "no key took more than one value")
-    products = [
-        (a[:, :, None] * b[:, None, :]).reshape(n, -1)
-        for a, b in itertools.combinations(linear.values(), 2)
-    ]
     mains = sum(column.shape[1] for column in own.values())
     if n < 2 * mains + 1:
         text = f"{n} trials are too few for {len(own)} keys; {2 * mains + 1} would do"
@@ -89,10 +85,12 @@ def importance(
     y = _ranks(values, mode)
     if not y.any():
         return Importance(n, {}, None, None, "all trials scored the same")
-    pairs = sum(column.shape[1] for column in products)
+    crossed = list(itertools.combinations(linear.values(), 2))
+    pairs = sum(a.shape[1] * b.shape[1] for a, b in crossed)
     enough = n >= 2 * (mains + pairs) + 1
     few = f"{n} trials are too few for pairs of keys; {2 * (mains + pairs) + 1} would do"
-    found = _shares(y, own, products if enough else [])
+    products = [(a[:, :, None] * b[:, None, :]).reshape(n, -1) for a, b in crossed if enough]
+    found = _shares(y, own, products)
     return Importance(n, *found, "" if enough else few)
 
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from funcdl.store import fault
 from funcdl.store.files import explained, make_folder, read_whole, set_aside
 from funcdl.store.parts import join_parts, paths, read_parts, write_part
 from funcdl.store.row import Row, predictions_digest
@@ -90,8 +91,10 @@ class Predictions:
                 self._data.add(row.data_digest)
         if not lines:
             return
-        with explained(self.folder):
-            make_folder(self.folder)
+        if not self.folder.exists():
+            with explained(self.folder):
+                fault.passed("folder.room")
+                make_folder(self.folder)
         write_part(self.folder, _table(lines))
         self._parts += 1
         if self._parts >= MANY_PARTS:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from funcdl.report.figures.drawing import (
     INK,
@@ -27,9 +28,10 @@ from funcdl.report.wording import plain
 
 PANELS, COLUMNS = 9, 3
 POINTS = 200  # in a panel
-# From the worst fifth of a method's trials to its best: one hue, darker and larger, so that neither
+XTICKS = (7, 6, 4)  # of one, two and three columns
+# From the worst fifth of a method's trials to its best: one hue, fuller and larger, so that neither
 # colour vision nor a dark page matters.
-FIFTHS = ((0.16, 3.2), (0.34, 3.9), (0.55, 4.6), (0.78, 5.3), (1.0, 6.0))
+FIFTHS = ((0.24, 3.2), (0.4, 3.9), (0.6, 4.6), (0.8, 5.3), (1.0, 6.0))
 ROW, ALONE, FOOT = 1.62, 2.2, 0.98  # inches
 
 
@@ -40,7 +42,7 @@ def interaction(
     keys: tuple[str, str],
     chosen: Mapping[str, int | None],
 ) -> Drawing | None:
-    """Each trial at its values of two keys, the darker the better.
+    """Each trial at its values of two keys, the better the larger and the fuller in colour.
 
     Args:
         question: what was asked.
@@ -72,8 +74,8 @@ def interaction(
         for ax in axes.flat[len(drawn) :]:
             ax.set_visible(False)
         for ax in axes.flat:
-            places[0].scale(ax.xaxis, ax.set_xscale)
-            places[1].scale(ax.yaxis, ax.set_yscale)
+            places[0].scale(ax.xaxis, ax.set_xscale, XTICKS[columns - 1])
+            places[1].scale(ax.yaxis, ax.set_yscale, 7)
         for column in range(columns):
             last = [ax for ax in axes[:, column] if ax.get_visible()][-1]
             last.tick_params(labelbottom=True)
@@ -81,7 +83,7 @@ def interaction(
     metric = axis_title(question.selected_by)
     names = " and ".join(plain(key, 48) for key in keys)
     some = f" ({POINTS} of {total} per method)" if total > POINTS else ""
-    title = f"Tuning trials{some}: {metric} by {names}; the darker and larger, the better"
+    title = f"Tuning trials{some}: {metric} by {names}; the fuller in colour and larger, the better"
     alt = f"{title}. Methods: {', '.join(plain(label, 26) for label in drawn)}."
     return Drawing(block, title, alt, figure, f"interaction {keys[0]} {keys[1]}")
 
@@ -105,12 +107,13 @@ class _Scale:
         value: Any = one.values[self.key]
         return float(self.words.index(plain(value, 12)) if self.words else value)
 
-    def scale(self, axis: Axis, set_scale: Any) -> None:
+    def scale(self, axis: Axis, set_scale: Any, ticks: int) -> None:
         if self.words:
             axis.set_ticks(range(len(self.words)), self.words)
         elif self.log:
             set_scale("log")
             plain_log(axis)
+            axis.set_major_locator(LogLocator(numticks=ticks))
 
 
 def _panel(

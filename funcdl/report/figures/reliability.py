@@ -23,7 +23,7 @@ def reliability_diagram(block: str, found: Mapping[str, Bins], shown: Looks) -> 
         found: method -> its test examples in bins, those of all repeats together.
         shown: how methods are drawn.
     """
-    found = {label: bins for label, bins in found.items() if (bins.count >= FEWEST).any()}
+    found = {label: bins for label, bins in found.items() if (bins.size >= FEWEST).any()}
     if not found:
         return None
     with style():
@@ -32,13 +32,13 @@ def reliability_diagram(block: str, found: Mapping[str, Bins], shown: Looks) -> 
         upper.plot([0, 1], [0, 1], color=INK, lw=0.8, ls=(0, (2, 2)))
         for label in sorted(found, key=lambda label: shown.get(label) is not None):
             bins, look = found[label], shown.get(label)
-            enough = bins.count >= FEWEST
+            enough = bins.size >= FEWEST
             drawn: dict[str, Any] = {"color": OTHERS, "lw": 0.7}
             if look:
                 drawn = {"color": look.color, "ls": look.dash}
             mark = {"marker": look.marker} if look else {}
             upper.plot(bins.confidence[enough], bins.accuracy[enough], **drawn, **mark)
-            shares = bins.count / bins.count.sum()
+            shares = bins.size / bins.size.sum()
             lower.stairs(shares, np.append(bins.low, bins.high[-1]), **drawn)
         upper.set_ylabel("share that is right")
         upper.set_ylim(-0.03, 1.03)
@@ -89,8 +89,8 @@ def pit_diagram(block: str, found: Mapping[str, np.ndarray], shown: Looks) -> Dr
 
 
 def _tendency(bins: Bins) -> str:
-    some = bins.count > 0
-    weights = bins.count[some] / bins.count.sum()
+    some = bins.size > 0
+    weights = bins.size[some] / bins.size.sum()
     gap = float(weights @ (bins.confidence[some] - bins.accuracy[some]))
     if abs(gap) < 0.005:
         return "is as sure as it is right"

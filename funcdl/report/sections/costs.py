@@ -28,7 +28,7 @@ def costs(material: Material, answer: Answer) -> Iterator[Section]:
         return
     known = [name for name in ("parameters", "flops", "memory", "steps") if name in runs]
     done = runs[runs["status"] == "ok"]
-    spent = runs.groupby(["block", "method"])["seconds"].sum()
+    spent = runs.groupby(["block", "method"])["seconds"].sum().to_dict()
     rows = []
     for place, of_method in done.groupby(["block", "method"], sort=False):
         measured = of_method[of_method["phase"] == "measure"]
@@ -43,7 +43,7 @@ def costs(material: Material, answer: Answer) -> Iterator[Section]:
             | {"parameters": most.get("parameters") or None}
             | {"FLOPs per step": most.get("flops")}
             | {"memory, MiB": most["memory"] / MIB if "memory" in known else None}
-            | {"all runs, s": float(spent[place])}
+            | {"all runs, s": spent[place]}
         )
     if not rows:
         return

@@ -25,7 +25,7 @@ from funcdl.stats.across.profile import run_profile
 from funcdl.stats.across.ranking import mean_ranks
 
 PROBLEMS, REPEATS = 8, 3  # below, a pooled score says less than the table of means does
-NUMBERS = 20_000_000  # resampled per method at most
+NUMBERS = 20_000_000  # resampled in all, as far as the fewest repetitions allow
 LEVELS = 61
 
 Parts = tuple[list[str], list[Grid], list[Drawing]]
@@ -45,7 +45,9 @@ def pooled(material: Material, found: Board) -> Parts:
     order = mean_ranks(found.scores).argsort(kind="stable")
     labels = [found.methods[j] for j in order]
     strata = {found.methods[j]: scaled.scores[j] for j in order}
-    rows = [_row(label, strata[label], level) for label in labels]
+    runs = sum(len(one) for row in strata.values() for one in row)
+    repetitions = int(np.clip(NUMBERS // runs, BANDS, REPETITIONS))
+    rows = [_row(label, strata[label], level, repetitions) for label in labels]
     names = ["IQM", "IQM low", "IQM high", "gap", "gap low", "gap high"]
     frame = pd.DataFrame(rows, columns=["method", "runs", *names])
     percent = f"{100 * level:g} %"
@@ -72,14 +74,12 @@ def _cells(material: Material, found: Board) -> list[list[np.ndarray]]:
     ]
 
 
-def _row(label: str, strata: list[np.ndarray], level: float) -> tuple:
-    runs = sum(map(len, strata))
-    repetitions = int(np.clip(NUMBERS // max(1, runs), BANDS, REPETITIONS))
+def _row(label: str, strata: list[np.ndarray], level: float, repetitions: int) -> tuple:
     ends = [
         stratified(strata, statistic, level=level, repetitions=repetitions)[1:4]
         for statistic in (iqm, optimality_gap)
     ]
-    return (label, runs, *ends[0], *ends[1])
+    return (label, sum(map(len, strata)), *ends[0], *ends[1])
 
 
 def _profile(strata: Mapping[str, list[np.ndarray]], level: float, percent: str) -> Drawing:

@@ -183,7 +183,7 @@ def _drawn(question: Question, drawings: list[Drawing], tried: Tried) -> Iterato
         return
     planes = len(_planes(question, tried))
     text = (
-        "The panels show every trial at its values of two keys: a method is easy to tune where dark "
+        "The panels show every trial at its values of two keys: a method is easy to tune where full "
         "points fill a wide region, and two keys depend on each other where they lie along a slope."
     )
     if planes > len(drawings):

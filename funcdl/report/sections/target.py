@@ -94,7 +94,8 @@ def _caption(found: Race, level: str) -> str:
         "as infinite. The mean is the restricted mean up to "
         f"{found.steps:g} steps and {found.seconds:.3g} seconds, as far as all methods can be followed: "
         f"of the time to the target, or of that limit where it comes first, with {level} intervals. A "
-        "run's seconds, measured on this machine, are spread evenly over its steps."
+        "run's seconds are spread evenly over its steps; they were measured on this machine, beside "
+        "whatever else it did."
     )
 
 
