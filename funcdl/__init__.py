@@ -6,7 +6,7 @@
 ...                                         {"name": "adamw", "learning_rate": 0.001}]})
 
 `fd.run(study)` carries it out, `fd.load(folder)` reads what came out, `fd.verify(folder)` does runs
-again and compares bits. Importing funcdl does not
+again and compares bits, `fd.compare(folders)` joins studies. Importing funcdl does not
 import JAX; each name is loaded when it is first used.
 """
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from funcdl.config import Study, load_study, versioned
     from funcdl.data.arrays import arrays
     from funcdl.errors import DamageWarning, DataError, FuncdlError, StoreError, StudyError
+    from funcdl.merging.compare import Comparison, compare
     from funcdl.models.adapt import from_functions, from_linen, from_nnx
     from funcdl.results import Results, load
     from funcdl.train.run import make_train
@@ -33,6 +34,7 @@ _HOMES = {
     "funcdl.config": ("Study", "load_study", "versioned"),
     "funcdl.data.arrays": ("arrays",),
     "funcdl.errors": ("DamageWarning", "DataError", "FuncdlError", "StoreError", "StudyError"),
+    "funcdl.merging.compare": ("Comparison", "compare"),
     "funcdl.models.adapt": ("from_functions", "from_linen", "from_nnx"),
     "funcdl.results": ("Results", "load"),
     "funcdl.train.run": ("make_train",),
@@ -44,6 +46,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Comparison",
     "DamageWarning",
     "DataError",
     "Dataset",
@@ -60,6 +63,7 @@ __all__ = [
     "Train",
     "Verification",
     "arrays",
+    "compare",
     "from_functions",
     "from_linen",
     "from_nnx",

@@ -119,6 +119,25 @@ def report(folder: Folder) -> None:
 
 
 @app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Two or more studies' folders.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Write the joined report to OUT/report [write nothing].")
+    ] = None,
+) -> None:
+    """Join studies of several people or machines into one answer; their folders are only read."""
+    from funcdl.merging.compare import compare as join
+
+    found = join(folders, out=out, command=shlex.join(["funcdl", *sys.argv[1:]]))
+    _show(found, written=out is not None)
+    if found.confirmed:
+        say(printable(found.confirmed))
+    raise typer.Exit(OK if found.reproduced else NOT_REPRODUCED)
+
+
+@app.command()
 def verify(
     folder: Folder,
     runs: Annotated[int | None, typer.Option(min=1, help="How many runs, by lot [all].")] = None,
@@ -186,13 +205,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
-def _show(results: Any) -> None:
+def _show(results: Any, *, written: bool = True) -> None:
     from funcdl.report import show
     from funcdl.report.answer import answer
 
     with reader_may_leave():
         show(results.question, answer(results.material))
-        print(f"\nReport: {results.folder / 'report' / 'index.html'}")
+        if written:
+            print(f"\nReport: {results.folder / 'report' / 'index.html'}")
 
 
 def say(text: str) -> None:

@@ -33,7 +33,12 @@ def write_record(question: Question, facts: dict[str, Any]) -> dict[str, Any]:
     ]
     asked = question._asdict() | {"spaces": spaces, "shares": shares, "cross": dict(question.cross)}
     asked["searches"] = searches
-    for derived in ("parameters", "environment"):  # they come from the runs themselves
+    for derived in (
+        "parameters",
+        "environment",
+        "apart",
+        "doubts",
+    ):  # of the runs, or of several studies
         del asked[derived]
     study = hashlib.sha256(question.config_text.encode()).hexdigest()  # of study.yaml
     return {"format": FORMAT, "study": study, **facts, "question": asked}

@@ -1,5 +1,9 @@
 """Statistics over many problems, against published numbers, reference packages and brute force."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportOperatorIssue=false, reportOptionalOperand=false, reportIndexIssue=false
+# pyright: reportOptionalMemberAccess=false, reportOptionalSubscript=false
+
 import itertools
 
 import numpy as np
@@ -424,6 +428,8 @@ def test_normalised_scores():
     found = by_pool([[[1.0, 3], [5, 5]], [[0.0, 4], [5]], [[4.0, -INF], [-INF]]])
     assert found.kept == [0]
     np.testing.assert_allclose(found.scores[2][0], [-1.0, 1.0])
+    lost = by_pool([[[2.0, 3.0]], [[1.0, -INF]]])
+    np.testing.assert_allclose(lost.scores[1][0], [0.0, 0.0])
     assert by_pool([]).kept == []
     with pytest.raises(ValueError, match="rectangle"):
         by_pool([[[1.0]], [[1.0], [2.0]]])

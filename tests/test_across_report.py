@@ -147,6 +147,14 @@ def test_six_problems_decide_one_contrast_but_not_three():
     assert list(grids(one)["across-pairs"]["a is"]) == ["worse"]
 
 
+def test_a_contrast_is_tested_where_it_was_asked_on_every_problem():
+    material = study(drawn(8, 3))
+    asked = [one for one in material.question.contrasts if one != ("p3", "m0", "m1")]
+    part = section(material._replace(question=material.question._replace(contrasts=tuple(asked))))
+    pairs = grids(part)["across-pairs"]
+    assert set(zip(pairs["a"], pairs["b"], strict=True)) == {("m0", "m2"), ("m1", "m2")}
+
+
 def test_contrasts_against_one_method_draw_bonferroni_and_dunns_band():
     part = section(study(drawn(8, 4), contrasts=[("m1", "m0"), ("m1", "m2"), ("m1", "m3")]))
     assert "within it of m1, ringed (Bonferroni-Dunn)" in part.drawings[0].title

@@ -24,7 +24,7 @@ STOREYS = [
     {"report"},
     {"record", "progress"},
     {"results", "catalogue", "overview", "verification"},
-    {"api"},
+    {"api", "merging"},
     {"cli", "__init__"},
     {"__main__"},
 ]

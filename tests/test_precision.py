@@ -73,6 +73,7 @@ def recipe(model, rate=0.01, **train) -> dict:
             "compute_dtype": "float32",
             "matmul_precision": None,
             "remat": False,
+            "mc_passes": 0,
             **train,
         },
     }

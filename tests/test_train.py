@@ -106,6 +106,7 @@ def test_runs_that_differ_in_numbers_share_one_compilation():
                 "compute_dtype": "float32",
                 "matmul_precision": None,
                 "remat": False,
+                "mc_passes": 0,
                 "schedule": {"name": "cosine", "warmup": rate, "final": rate},
                 "clip_norm": rate,
                 "clip_value": rate,

@@ -23,6 +23,7 @@ def warnings(
         comparisons: its comparisons, as records.
     """
     found = [
+        *map(plain, question.doubts),
         _failed(runs),
         _unfinished(question, table),
         *_diverged(table),

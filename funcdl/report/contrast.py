@@ -19,6 +19,7 @@ from funcdl.report.evidence import (
     until_look,
 )
 from funcdl.report.record import Record
+from funcdl.report.unpaired import unpaired
 from funcdl.stats.corrected import corrected_t
 from funcdl.stats.crossed import FEWEST, crossed_t, of_differences
 from funcdl.stats.interval import ROUNDING
@@ -86,6 +87,10 @@ def contrast(evidence: Evidence, block: str, a: str, b: str) -> Contrast:
         )
     if any(question.metric not in runs[i] for runs in (of_a, of_b) for i in common):
         return _refused(evidence, n, f"no run has measured {question.metric}", True)
+    if not common and question.apart and of_a and of_b:
+        found = unpaired(evidence, of_a, of_b)
+        headline, fixed = (Comparison(test, test.p) for test in (found.headline, found.fixed))
+        return Contrast(found.n, found.examples, headline, fixed, found.population)
     if not common:
         return _refused(
             evidence, 0, "no common repeats", {(block, a), (block, b)} <= evidence.tried

@@ -31,6 +31,8 @@ class Material(NamedTuple):
         customer, one hour of a series) and are no independent evidence. None: each stands alone.
     predictions: `predictions("test") -> {run id: [n, k] float32}`, the outputs of the measured runs,
         where the study keeps them; `targets("test") -> {run id: [n, ...]}`, what was to be predicted.
+    joined: name of a table -> its rows as a reader sees them, where several studies are joined:
+        "folders" (where the runs come from) and "agreement" (of runs that several folders hold).
     """
 
     question: Question
@@ -42,3 +44,4 @@ class Material(NamedTuple):
     units: Callable[[str], np.ndarray | None] = _alone
     predictions: Callable[[str], Mapping[str, np.ndarray]] = _no_examples
     targets: Callable[[str], Mapping[str, np.ndarray]] = _no_examples
+    joined: Mapping[str, pd.DataFrame] = {}

@@ -21,6 +21,8 @@ REFERENCES = {
     "Machine Learning 52 (2003) 239–281",
     "satterthwaite": "F. E. Satterthwaite, An approximate distribution of estimates of variance "
     "components, Biometrics Bulletin 2 (1946) 110–114",
+    "welch": "B. L. Welch, The generalization of 'Student's' problem when several different population "
+    "variances are involved, Biometrika 34 (1947) 28–35",
     "halving": "K. Jamieson, A. Talwalkar, Non-stochastic best arm identification and hyperparameter "
     "optimization, AISTATS (2016)",
 }
@@ -124,7 +126,13 @@ def _measured(question: Question) -> Iterator[str]:
     else:
         seeds = "with fresh random seeds, which tuning had not used" if question.trials else ""
         yield f"We repeated {what} {question.repeats} times {seeds}".rstrip() + f"{vary}."
-    yield "Methods shared the seeds of each repeat, so differences are paired."
+    if question.apart:
+        yield (
+            f"The runs are those of several studies ({plain(question.apart)}). Methods shared the seeds "
+            "of the repeats that both have, so that those differences are paired."
+        )
+    else:
+        yield "Methods shared the seeds of each repeat, so differences are paired."
 
 
 def _tested(question: Question, pairs: list[Record], cited: list[str]) -> Iterator[str]:
@@ -148,6 +156,11 @@ def _tested(question: Question, pairs: list[Record], cited: list[str]) -> Iterat
         )
     else:
         yield "Differences were tested with paired t-tests over the common repeats."
+    if any("not paired" in name for name in populations):
+        yield (
+            "Methods without a common repeat were compared as independent samples, by Welch's t-test "
+            f"{_cite('welch', cited)}."
+        )
     blocks = {row["block"] for row in tested}
     family = count(len(tested), "contrast") if len(blocks) == 1 else "the contrasts of each problem"
     yield (

@@ -236,7 +236,8 @@ def _measured(question: Question, runs: pd.DataFrame) -> Cells:
         "seconds": "seconds",
         "digest": "SHA-256 of the final parameters",
     }
-    frame = chosen[[name for name in names if name in chosen]].rename(columns=names)
+    frame = chosen[[name for name in names if name in chosen]]
+    frame = frame.set_axis([names[str(name)] for name in frame.columns], axis=1)
     if "diverged at step" in frame:
         frame["diverged at step"] = frame["diverged at step"].where(frame["status"] == "diverged")
     frame = frame.replace("", None).dropna(axis=1, how="all")

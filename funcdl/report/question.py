@@ -58,6 +58,10 @@ class Question(NamedTuple):
     environment: name -> value, such as versions and the device.
     tasks: block -> name of its task, such as "classification"; empty for a task from Python.
     notes: sentences for the reader, shown as they are.
+    apart: why methods may have no repeat in common, where studies of several seeds are joined, such as
+        "seed 0 in mine, 1 in yours"; they are then compared as independent samples. Empty for a
+        single study, whose methods share their repeats.
+    doubts: sentences on what else could overturn the answer; empty for a single study.
     heading: the question as the config's author wrote it; may be empty.
     setting: task, data, training and numerics in a few words each; see `funcdl.report.setting`.
     """
@@ -90,6 +94,8 @@ class Question(NamedTuple):
     environment: Mapping[str, str] = {}
     tasks: Mapping[str, str] = {}
     notes: tuple[str, ...] = ()
+    apart: str = ""
+    doubts: tuple[str, ...] = ()
     heading: str = ""
     setting: Mapping[str, str] = {}
 

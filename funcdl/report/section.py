@@ -28,6 +28,7 @@ SECTIONS: tuple[str, ...] = (
     "funcdl.report.sections.search:search",
     "funcdl.report.sections.calibration:calibration",
     "funcdl.report.sections.budget:budget",
+    "funcdl.report.sections.joined:joined",
     "funcdl.report.sections.costs:costs",
 )
 

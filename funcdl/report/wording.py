@@ -162,9 +162,11 @@ def named_test(pairs: Sequence[Record]) -> str:
     names = {
         "data like these": "t over repeats and test examples",
         "data like these (resampled splits)": "corrected resampled t",
+        "data like these (repeats not paired)": "Welch's t over repeats and test examples",
     }
     kinds = [row["population"] for row in pairs]
-    return names.get(max(dict.fromkeys(kinds), key=kinds.count, default=""), "paired t")
+    kind = max(dict.fromkeys(kinds), key=kinds.count, default="")
+    return names.get(kind, "Welch's t" if "not paired" in kind else "paired t")
 
 
 def overruled(row: Record) -> bool:

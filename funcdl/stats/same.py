@@ -74,7 +74,7 @@ def same_distribution(
     others = _distances(_ways(n, m, ways, seed), last, n, m)
     far = int((others >= found - 1e-12).sum())
     if ways <= EXACT:
-        return Apart(float(found), far / ways, (2 if n == m else 1) / ways, "")
+        return Apart(float(found), far / ways, min(1.0, 2 / ways), "")
     return Apart(float(found), (far + 1) / (DRAWN + 1), 1 / (DRAWN + 1), "")
 
 

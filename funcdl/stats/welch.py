@@ -50,9 +50,7 @@ def welch_t(
     return _tested(x[:, None], y[:, None], level, rounding, least=2)
 
 
-def welch_crossed(
-    a: Array, b: Array, level: float = 0.95, rounding: float = ROUNDING
-) -> Paired:
+def welch_crossed(a: Array, b: Array, level: float = 0.95, rounding: float = ROUNDING) -> Paired:
     """`welch_t` where the repeats of both methods were tested on the same examples, a sample, too.
 
     Write `D_e` for the difference of both methods' means on example e. The variance of the mean
@@ -81,7 +79,9 @@ def welch_crossed(
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     check_level(level)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise ValueError(f"a has shape {x.shape} and b {y.shape}; give [repeats, the same examples]")
+        raise ValueError(
+            f"a has shape {x.shape} and b {y.shape}; give [repeats, the same examples]"
+        )
     if x.size and y.size and x.shape[1] < FEWEST:
         return refused(min(len(x), len(y)), None, f"{x.shape[1]} test examples are too few")
     return _tested(x, y, level, rounding, least=FEWEST)
@@ -100,12 +100,16 @@ def _tested(x: np.ndarray, y: np.ndarray, level: float, rounding: float, least: 
         return refused(n, None, "the values are too large for a test")
     known = [mean_and_sd(values.mean(axis=1)) for values in (x, y)]
     (mean_a, sd_a), (mean_b, sd_b) = known
-    assert mean_a is not None and mean_b is not None  # finite, and not large
+    assert mean_a is not None  # finite, and not large
+    assert mean_b is not None
     difference = mean_a - mean_b
     if n < least:
-        reason = f"{sizes[0]} and {sizes[1]} unpaired repeats; a test needs at least {least} of each"
+        reason = (
+            f"{sizes[0]} and {sizes[1]} unpaired repeats; a test needs at least {least} of each"
+        )
         return refused(n, difference, reason)
-    assert sd_a is not None and sd_b is not None
+    assert sd_a is not None
+    assert sd_b is not None
     if max(sd_a, sd_b, float((x - x.mean()).std()), float((y - y.mean()).std())) <= (
         rounding * largest
     ):

@@ -1,0 +1,1 @@
+"""Several studies joined into one answer; their folders are only read."""
