@@ -132,8 +132,8 @@ def compare(
 
     found = join(folders, out=out, command=shlex.join(["funcdl", *sys.argv[1:]]))
     _show(found, written=out is not None)
-    if found.confirmed:
-        say(printable(found.confirmed))
+    for note in found.question.notes:
+        say(printable(note))
     raise typer.Exit(OK if found.reproduced else NOT_REPRODUCED)
 
 

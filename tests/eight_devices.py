@@ -85,7 +85,7 @@ def float64_more() -> Any:
         {
             "resnet": static({"name": "resnet", "channels": [16, 32]}),  # batch normalisation
             "cnn": static({"name": "cnn", "channels": [16, 32]}, "lion"),
-            "lstm": static({"name": "lstm", "hidden": [64]}, "sgd"),
+            "lstm": static({"name": "lstm", "hidden": [64]}, "adamw"),
         }
     )
 

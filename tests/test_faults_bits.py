@@ -87,14 +87,13 @@ def flipped(content: bytes, bit: int) -> bytes:
 def test_two_hundred_flipped_bits_are_noticed(
     state: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Half of them anywhere, half of them with as many in small files as in large ones."""
+    """One in every file, the others anywhere."""
     monkeypatch.setattr(manifest.time, "sleep", lambda seconds: None)  # nobody is writing
     folder = shutil.copytree(request.getfixturevalue(state), tmp_path / "out")
     assert noticed(folder) == []
     paths, dice = files(folder), random.Random(0)
     sizes = [path.stat().st_size for path in paths]
-    chosen = dice.choices(paths, sizes, k=50) + dice.choices(paths, k=50)
-    assert set(chosen) == set(paths)
+    chosen = [*paths, *dice.choices(paths, sizes, k=max(30, 100 - len(paths)))]
     for path in chosen:
         content = path.read_bytes()
         bit = dice.randrange(8 * len(content))

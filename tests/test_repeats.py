@@ -319,6 +319,11 @@ def test_few_of_many_data_sets_are_held_and_the_others_are_made_again():
         assert len(shelf._held) <= 2
     assert made == [0, 1, 2, 3, 4, 5, 3, 2, 1, 0]
     assert shelf[kept.digest] is kept
+    shelf[data[1].digest]  # used last, though held for longer than the other
+    made.clear()
+    for seed in (2, 1):
+        assert shelf[data[seed].digest].digest == data[seed].digest
+    assert made == [2]
     large = Datasets(held_bytes=1)
     large.add(data[0], again(0))
     assert large[data[0].digest] is data[0], "the one in use is held whatever its size"

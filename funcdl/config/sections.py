@@ -120,7 +120,7 @@ def section(kind: Kind, node: Node, problems: list[Problem]) -> Section:
     for key, parameter in known.items():
         dotted = below(kind.key, key)
         if kind.key == "data" and key == "split":
-            values[key] = _split(parts.get(key), problems)
+            values[key] = _split(parts.get(key), parameter.default, problems)
         elif key in parts:
             values[key] = argument(parameter, parts[key], dotted, problems)
         elif parameter.required:
@@ -194,8 +194,10 @@ def split_parameters() -> dict[str, Parameter]:
     return {k: p for k, p in known if not p.required and p.kind in plain_kinds}
 
 
-def _split(node: Node | None, problems: list[Problem]) -> dict[str, Any]:
-    known = split_parameters()
+def _split(node: Node | None, default: Any, problems: list[Problem]) -> dict[str, Any]:
+    """A rule for splitting: what is not written is as the data set's own default says."""
+    own = default if isinstance(default, dict) else {}
+    known = {k: p._replace(default=own.get(k, p.default)) for k, p in split_parameters().items()}
     parts = {}
     if node is not None:
         if not is_mapping(node):

@@ -2,9 +2,16 @@
 
 Read in this order: `arrays` (a user's arrays), `split`, `digits` (a data set that pip brings),
 `load` (what a study names), `order` (which examples a step sees); then `mapped`, `rows` and `reading`
-for what is larger than memory. Only `order` and `reading` import JAX.
+for what is larger than memory, `fitted` for what is prepared by the training split alone, and `files/`
+for what a user has on disk. Only `order` and `reading` import JAX.
 """
 
 DATASETS = {
     "digits": "funcdl.data.digits:digits",
+    "mnist_5k": "funcdl.data.mnist_5k:mnist_5k",
+    "reviews": "funcdl.data.reviews:reviews",
+    "shuttle": "funcdl.data.shuttle:shuttle",
+    "phishing": "funcdl.data.phishing:phishing",
+    "stocks": "funcdl.data.stocks:stocks",
+    "movielens": "funcdl.data.movielens:movielens",
 }

@@ -17,7 +17,7 @@ from funcdl.merging.join import join_question, join_rows
 from funcdl.merging.match import check
 from funcdl.merging.methods import merge
 from funcdl.merging.source import Source, read_sources
-from funcdl.merging.tables import agreement_table, confirmed, folders, sentences
+from funcdl.merging.tables import agreement_table, folders, notes, sentences
 from funcdl.report.material import Material
 from funcdl.results import Results
 
@@ -29,7 +29,6 @@ class Comparison(Results):
     folder: where the report was written; that of the first study if none was asked for.
     reproduced: whether every config that several folders hold has the same bits wherever its
         environment is the same, and nowhere another distribution.
-    confirmed: a sentence on runs that are the same bit by bit in several folders; may be empty.
     """
 
     def __init__(self, sources: Sequence[Source], command: str, out: Path | None = None):
@@ -39,15 +38,14 @@ class Comparison(Results):
             zip(agreements, distributions(agreements, sources[0].question.alpha), strict=True)
         )
         joined = join_rows(sources, methods)
-        said = [f"{text[0].upper()}{text[1:]}." for text in sentences(judged)]
-        question = join_question(sources, methods, command, said)
+        worries = [f"{text[0].upper()}{text[1:]}." for text in sentences(judged)]
+        question = join_question(sources, methods, command, worries, tuple(notes(judged)))
         super().__init__(out or sources[0].path, question, joined.rows)
         self.sources = tuple(source.name for source in sources)
         self.reproduced = not any(
             one.kind == IRREPRODUCIBLE or (found is not None and found.differ)
             for one, found in judged
         )
-        self.confirmed = confirmed(judged)
         self._origins, self._sources = joined.origins, sources
         self._tables = {"folders": folders(sources), "agreement": agreement_table(judged)}
 

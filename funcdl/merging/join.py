@@ -83,7 +83,11 @@ def _offsets(sources: Sequence[Source]) -> dict[str, int]:
 
 
 def join_question(
-    sources: Sequence[Source], methods: Sequence[Merged], command: str, found: Sequence[str] = ()
+    sources: Sequence[Source],
+    methods: Sequence[Merged],
+    command: str,
+    found: Sequence[str] = (),
+    notes: Sequence[str] = (),
 ) -> Question:
     """The question of all studies together.
 
@@ -92,6 +96,7 @@ def join_question(
         methods: those of the answer.
         command: how the answer was asked for.
         found: sentences on how runs agree that could overturn the answer.
+        notes: further sentences for the reader.
     """
     asked = [source.question for source in sources]
     first = asked[0]
@@ -121,7 +126,7 @@ def join_question(
         parameters=_by_label(methods, lambda question: question.parameters),
         environment=_environment(sources),
         tasks={block: task for question in asked for block, task in question.tasks.items()},
-        notes=tuple(dict.fromkeys(note for question in asked for note in question.notes)),
+        notes=tuple(dict.fromkeys([*notes, *(note for one in asked for note in one.notes)])),
         apart=said(seeds) if len(set(seeds.values())) > 1 else "",
         doubts=(*found, *doubts(sources)),
         heading=_either(question.heading for question in asked),

@@ -15,6 +15,7 @@ from funcdl.merging.agreement import (
     Distributions,
 )
 from funcdl.merging.source import Source
+from funcdl.merging.words import said
 from funcdl.report.wording import count, listing, number, p_value, plain
 
 Judged = Sequence[tuple[Agreement, Distributions | None]]
@@ -119,14 +120,23 @@ def _limited(items: Sequence, say) -> Iterator[str]:
         yield f"{len(items) - SHOWN} more of this kind are in the table of double runs"
 
 
-def confirmed(judged: Judged) -> str:
-    """How many runs were confirmed bit by bit; empty where none was."""
-    equal = sum(one.equal for one, _ in judged if one.kind == SAME)
-    if not equal:
-        return ""
-    names = list(dict.fromkeys(_name(one) for one, _ in judged if one.kind == SAME))
-    runs = f"{count(equal, 'measured run')} of {listing(names)}"
-    return f"Confirmed: {runs} came out the same in two folders, bit by bit, and count once."
+def notes(judged: Judged) -> Iterator[str]:
+    """What was confirmed bit by bit, and which repeats were pooled."""
+    same = [one for one, _ in judged if one.kind == SAME and one.equal]
+    if same:
+        equal = sum(one.equal for one in same)
+        names = listing(list(dict.fromkeys(map(_name, same))))
+        yield (
+            f"Confirmed: {count(equal, 'measured run')} of {names} came out the same in two folders, bit "
+            "by bit, and count once."
+        )
+    pooled = [one for one, _ in judged if one.kind == SEEDS]
+    if pooled:
+        names = listing(list(dict.fromkeys(map(_name, pooled))))
+        seeds = {
+            e.source.name: f"seed {e.source.seed}" for one in pooled for e in (one.one, one.two)
+        }
+        yield f"Pooled: the repeats of {names} are those of {said(seeds)}."
 
 
 def _name(one: Agreement) -> str:
@@ -141,8 +151,8 @@ def _where(one: Agreement) -> str:
 def _changes(one: Agreement) -> str:
     if not one.changed:
         return "nothing on record differs between the environments"
-    said = [f"{key} {plain(a, 60)} and {plain(b, 60)}" for key, (a, b) in one.changed.items()]
-    return f"what differs: {listing(said)}"
+    pairs = [f"{key} {plain(a, 60)} and {plain(b, 60)}" for key, (a, b) in one.changed.items()]
+    return f"what differs: {listing(pairs)}"
 
 
 def _on_cpu(source: Source) -> bool:
