@@ -14,4 +14,10 @@ DATASETS = {
     "phishing": "funcdl.data.phishing:phishing",
     "stocks": "funcdl.data.stocks:stocks",
     "movielens": "funcdl.data.movielens:movielens",
+    "npz": "funcdl.data.files.npz:npz",
+    "table": "funcdl.data.files.table:table",
+    "text": "funcdl.data.files.text:text",
+    "images": "funcdl.data.files.images:images",
+    "series": "funcdl.data.files.series:series",
+    "ratings": "funcdl.data.files.ratings:ratings",
 }

@@ -43,7 +43,9 @@ def fitted(
     """
     parts = split_as(rule, np.arange(n), targets, groups=groups, classes=classes)
     rows = {
-        "train": parts.train.inputs if keep is None else parts.train.inputs[keep[parts.train.inputs]],
+        "train": parts.train.inputs
+        if keep is None
+        else parts.train.inputs[keep[parts.train.inputs]],
         "validation": parts.validation.inputs,
         "test": parts.test.inputs,
     }

@@ -40,5 +40,5 @@ def movielens(*, length: int = 50, least: float = 0.0) -> Dataset:
         table["movieId"][kept],
         table["timestamp"][kept],
         length=length,
-        names=titles,
+        names=titles.tolist(),
     )

@@ -67,14 +67,18 @@ def leave_last_out(
     _, user = np.unique(user[enough], return_inverse=True)
     item = item[enough]
     counts = np.bincount(user)
-    place = np.arange(len(user)) - np.repeat(np.cumsum(counts) - counts, counts)  # in its user's list
+    place = np.arange(len(user)) - np.repeat(
+        np.cumsum(counts) - counts, counts
+    )  # in its user's list
     back = counts[user] - place  # 1 for the last item
     rows = {
         "train": np.flatnonzero((back > 2) & (place > 0)),
         "validation": np.flatnonzero(back == 2),
         "test": np.flatnonzero(back == 1),
     }
-    if not len(rows["train"]):  # every user has 3 items: the first is all there is before the last two
+    if not len(
+        rows["train"]
+    ):  # every user has 3 items: the first is all there is before the last two
         raise DataError("no user has 4 different items, so that there is nothing to train on")
     splits = {name: _examples(user, item, place, chosen, length) for name, chosen in rows.items()}
     called = kinds if names is None else np.asarray(names)[first]

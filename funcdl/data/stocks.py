@@ -37,7 +37,11 @@ def stocks(
 
     Args:
       tickers: which stocks; FB began in 2012, when the default's training ends.
-      window, horizon, transform, details, split: see `funcdl.data.windows.windows`.
+      window: days that a model sees.
+      horizon: days that it forecasts.
+      transform: what a step is: a price, a difference or a logarithmic return.
+      details: give targets with what errors in prices need, as `funcdl.data.windows.windows` does.
+      split: `test`, `validation` and `block`, as `funcdl.data.split.split` has them, of days.
 
     Returns:
       A `Dataset` with inputs float32 `[n, window, 1]`, logarithmic returns over their standard

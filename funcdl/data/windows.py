@@ -161,13 +161,20 @@ def _fit(cut: _Cut, validation: Any, transform: Transform) -> tuple[float, float
 
 
 def _stack(
-    cut: Sequence[_Cut], fits: Sequence[tuple[float, float, float]], moments: np.ndarray, details: bool
+    cut: Sequence[_Cut],
+    fits: Sequence[tuple[float, float, float]],
+    moments: np.ndarray,
+    details: bool,
 ) -> tuple[np.ndarray, PyTree, np.ndarray, np.ndarray]:
     def joined(parts: Any) -> np.ndarray:
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
-    inputs = joined((c.inputs - mean) / scale for c, (mean, scale, _) in zip(cut, fits, strict=True))
-    targets = joined((c.targets - mean) / scale for c, (mean, scale, _) in zip(cut, fits, strict=True))
+    inputs = joined(
+        (c.inputs - mean) / scale for c, (mean, scale, _) in zip(cut, fits, strict=True)
+    )
+    targets = joined(
+        (c.targets - mean) / scale for c, (mean, scale, _) in zip(cut, fits, strict=True)
+    )
     first = np.searchsorted(moments, np.concatenate([c.moments for c in cut]))
     # The end of a window need not be the moment of any other: the first moment not before it.
     last = np.searchsorted(moments, np.concatenate([c.ends for c in cut]))

@@ -88,7 +88,7 @@ def _budgets(sources: Sequence[Source]) -> Iterator[str]:
 
 def _spaces(sources: Sequence[Source]) -> Iterator[str]:
     """The same key of the same optimizer, searched in different ranges."""
-    ranges: dict[tuple[str, str, str], dict[str, str]] = {}
+    ranges: dict[tuple[str, str, str], dict[str, set[str]]] = {}
     for source in sources:
         for (block, label), search in source.question.searches.items():
             name = search.optimizer.get("name")
@@ -96,10 +96,12 @@ def _spaces(sources: Sequence[Source]) -> Iterator[str]:
             if not isinstance(name, str):
                 continue
             for key in search.ranges:
-                ranges.setdefault((block, name, key), {})[source.name] = words.get(key, "")
-    for (_, name, key), values in ranges.items():
+                by_source = ranges.setdefault((block, name, key), {})
+                by_source.setdefault(source.name, set()).add(words.get(key, ""))
+    for (_, name, key), found in ranges.items():
+        values = {source: " or ".join(sorted(spaces)) for source, spaces in found.items()}
         if len(set(values.values())) > 1:
-            yield f"{plain(key)} of {plain(name)} was searched in different spaces: {said(values)}"
+            yield f"the spaces of {plain(key)} differ for {plain(name)}: {said(values)}"
 
 
 def _margins(sources: Sequence[Source]) -> Iterator[str]:

@@ -101,9 +101,8 @@ def sentences(judged: Judged) -> Iterator[str]:
         names = list(dict.fromkeys(map(_name, others)))
         wheres = list(dict.fromkeys(map(_where, others)))
         yield (
-            f"{listing(names)} {'has' if len(names) == 1 else 'have'} other bits in {listing(wheres)} "
-            f"under the same config and seed, so that each folder's runs stand for themselves; "
-            f"{_changes(others[0])}"
+            f"the same config and seed gave other bits for {listing(names)} in {listing(wheres)}, so that "
+            f"each folder's runs stand for themselves; {_changes(others[0])}"
         )
     pooled = [one for one, _ in judged if one.kind == SEEDS and one.changed]
     if pooled:

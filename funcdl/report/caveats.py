@@ -32,6 +32,7 @@ def warnings(
         _few(table),
         _one_test_set(table),
         _alone(comparisons),
+        _not_paired(question, comparisons),
         _few_problems(question),
     ]
     return [text for text in found if text]
@@ -123,6 +124,18 @@ def _alone(comparisons: list[Record]) -> str:
     return (
         f"On this test set alone {changed} of {count(len(comparisons), 'verdict')} would differ: "
         "repeats on the same examples do not tell what other examples would."
+    )
+
+
+def _not_paired(question: Question, comparisons: list[Record]) -> str:
+    """Methods that were never run under one seed."""
+    alone = sum("not paired" in str(row["population"]) for row in comparisons)
+    if not alone:
+        return ""
+    return (
+        f"{alone} of {count(len(comparisons), 'contrast')} {'is' if alone == 1 else 'are'} between methods "
+        f"without a common repeat ({plain(question.apart)}): they are compared as independent samples, by "
+        "Welch's test."
     )
 
 

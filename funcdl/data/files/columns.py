@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from funcdl.config_names import listed
 from funcdl.data.files.opening import Stamp, stamp
 from funcdl.errors import DataError
 
@@ -30,7 +29,9 @@ class Columns(NamedTuple):
     values: dict[str, np.ndarray]
     lines: np.ndarray | None
 
-    def __len__(self) -> int:
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
         return len(next(iter(self.values.values())))
 
     def where(self, row: int) -> str:
@@ -48,8 +49,11 @@ class Columns(NamedTuple):
           DataError: if there is no such column.
         """
         if name not in self.values:
-            near = f"{self.name} has no column {name!r}; it has {listed(self.values)}"
-            raise DataError(f"{near}: set data.{key}")
+            known = list(self.values)
+            more = f" and {len(known) - 30} more" if len(known) > 30 else ""
+            raise DataError(
+                f"{self.name} has no column {name!r}; it has {', '.join(known[:30])}{more}: set data.{key}"
+            )
         return self.values[name]
 
     def numbers(self, name: str, key: str) -> np.ndarray:
@@ -60,7 +64,9 @@ class Columns(NamedTuple):
         """
         found = self.column(name, key)
         if found.dtype == object:
-            row = next(i for i, value in enumerate(found) if value is None or _number(value) is None)
+            row = next(
+                i for i, value in enumerate(found) if value is None or _number(value) is None
+            )
             raise DataError(
                 f"{self.name}, {self.where(row)}, column {name!r}: {found[row]!r} is no number"
             )
@@ -97,11 +103,12 @@ def missing(column: np.ndarray) -> np.ndarray:
     return np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
 
 
-def read_columns(source: Any) -> Columns:
+def read_columns(source: Any, *, raw: bool = False) -> Columns:
     """Reads a table.
 
     Args:
       source: path of a file that ends in .csv, .tsv or .parquet; or, from Python, a frame of pandas.
+      raw: leave the fields of a text file as they are, be they numbers or words such as "none".
 
     Raises:
       DataError: for another kind of file, and for one that is damaged: with its line.
@@ -113,23 +120,32 @@ def read_columns(source: Any) -> Columns:
     readers = {".csv": ",", ".tsv": "\t", ".parquet": None}
     if ending not in readers:
         raise DataError(f"{source} ends in {ending or 'nothing'}; allowed are {', '.join(readers)}")
-    found = _of_parquet(file) if ending == ".parquet" else read_text(file, readers[ending] or ",")
+    if ending == ".parquet":
+        return _of_parquet(file)._replace(name=str(source))
+    found = read_text(file, readers[ending] or ",", raw=raw)
     return found._replace(name=str(source))
 
 
 @lru_cache(maxsize=4)
-def read_text(file: Stamp, mark: str, names: tuple[str, ...] = ()) -> Columns:
+def read_text(
+    file: Stamp, mark: str, names: tuple[str, ...] = (), raw: bool = False, quoted: bool = True
+) -> Columns:
     """Reads a CSV file: UTF-8, one row of names, quotes as in RFC 4180.
+
+    An empty field is missing; unless `raw`, so are NA, N/A, NaN, null, none and ?.
 
     Args:
       file: which.
       mark: what stands between fields.
       names: of the columns, where the file does not begin with them.
+      raw: leave fields as they are.
+      quoted: whether a field in quotes may hold the mark and ends of lines.
     """
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     rows, lines = [], []
     try:
         with open(file.path, encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=mark, strict=True)
+            reader = csv.reader(stream, delimiter=mark, quoting=quoting, strict=True)
             header = list(names) or _header(file.path, next(reader, []), mark)
             before = reader.line_num
             for row in reader:
@@ -143,12 +159,14 @@ def read_text(file: Stamp, mark: str, names: tuple[str, ...] = ()) -> Columns:
         raise DataError(_not_utf8(file.path)) from error
     except csv.Error as error:
         raise DataError(
-            f"{file.path}, line {lines[-1] + 1 if lines else 1} or after it: {error}; a quote may not be closed"
+            f"{file.path}, line {lines[-1] + 1 if lines else 1} or after it: {error}; a quote may not be "
+            "closed"
         ) from error
     if not rows:
         raise DataError(f"{file.path} has names of columns and no row")
     columns = zip(*rows, strict=True)
-    values = {name: _column(column) for name, column in zip(header, columns, strict=True)}
+    read = _raw if raw else _column
+    values = {name: read(column) for name, column in zip(header, columns, strict=True)}
     return Columns(file.path, values, np.array(lines))
 
 
@@ -161,15 +179,20 @@ def _header(path: str, given: list[str], mark: str) -> list[str]:
     empty = [i + 1 for i, name in enumerate(names) if not name]
     if empty or not names:
         raise DataError(f"{path}, line 1: column {empty[0] if empty else 1} has no name")
-    twice = [name for i, name in enumerate(names) if name in set(names[:i])] if len(set(names)) < len(names) else []
+    twice = (
+        [name for i, name in enumerate(names) if name in set(names[:i])]
+        if len(set(names)) < len(names)
+        else []
+    )
     if twice:
         raise DataError(f"{path}, line 1: two columns are named {twice[0]!r}")
     if len(names) == 1:
         other = next((m for m in (";", "\t", ",", "|") if m != mark and m in names[0]), None)
         if other:
             raise DataError(
-                f"{path}, line 1: one column {names[0][:60]!r}; fields are separated by {mark!r} here, and this "
-                f"line has {other!r}: save it with {mark!r}" + (", or name it .tsv" if other == "\t" else "")
+                f"{path}, line 1: one column {names[0][:60]!r}; fields are separated by {mark!r} here, and "
+                f"this line has {other!r}: save it with {mark!r}"
+                + (", or name it .tsv" if other == "\t" else "")
             )
     return names
 
@@ -211,6 +234,10 @@ def _column(fields: tuple[str, ...]) -> np.ndarray:
         return np.array(cleaned, object)
 
 
+def _raw(fields: tuple[str, ...]) -> np.ndarray:
+    return np.array([field if field.strip() else None for field in fields], object)
+
+
 @lru_cache(maxsize=4)
 def _of_parquet(file: Stamp) -> Columns:
     import pyarrow.parquet as parquet
@@ -229,7 +256,9 @@ def _of_frame(frame: Any, name: str = "the frame") -> Columns:
             f"data.path is a {type(frame).__name__}; allowed are the path of {_WHAT}, or a frame of pandas"
         )
     if not len(frame) or not len(frame.columns):
-        raise DataError(f"{name} has {len(frame)} rows and {len(frame.columns)} columns; it is empty")
+        raise DataError(
+            f"{name} has {len(frame)} rows and {len(frame.columns)} columns; it is empty"
+        )
     if len(set(map(str, frame.columns))) < len(frame.columns):
         raise DataError(f"{name} has two columns of one name")
     values = {str(column): _of_pandas(frame[column]) for column in frame.columns}

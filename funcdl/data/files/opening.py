@@ -86,7 +86,9 @@ def class_folders(path: str, endings: tuple[str, ...], what: str) -> dict[str, l
                 "folder): move it away, or convert it"
             )
         if not files:
-            raise DataError(f"{os.path.join(path, name)} is a class without any file: fill or remove it")
+            raise DataError(
+                f"{os.path.join(path, name)} is a class without any file: fill or remove it"
+            )
     return found
 
 
