@@ -153,8 +153,8 @@ def _check_block(block: Any, by: str) -> None:
 def _units(by: str, block: int | None, groups: Any, test: np.ndarray) -> np.ndarray | None:
     """Which examples of the test split, at these rows, belong together: int32 `[n]`, or None."""
     if by == "group":
-        _, membership = np.unique(groups, return_inverse=True)
-        return membership[test].astype(np.int32)
+        _, membership = np.unique(np.asarray(groups)[test], return_inverse=True)
+        return membership.astype(np.int32)
     if by == "order":
         length = block or math.ceil(round(len(test) ** (1 / 3), 9))  # a cube's root is whole
         return (np.arange(len(test)) // length).astype(np.int32)
