@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from funcdl.merging.compare import Comparison, compare
     from funcdl.models.adapt import from_functions, from_linen, from_nnx
     from funcdl.results import Results, load
+    from funcdl.tracking.tensorboard import TensorBoard
+    from funcdl.tracking.wandb import Wandb
     from funcdl.train.run import make_train
     from funcdl.train.streams import stream_keys
     from funcdl.types import Dataset, Model, Optimizer, Split, State, Task, Train
@@ -37,6 +39,8 @@ _HOMES = {
     "funcdl.merging.compare": ("Comparison", "compare"),
     "funcdl.models.adapt": ("from_functions", "from_linen", "from_nnx"),
     "funcdl.results": ("Results", "load"),
+    "funcdl.tracking.tensorboard": ("TensorBoard",),
+    "funcdl.tracking.wandb": ("Wandb",),
     "funcdl.train.run": ("make_train",),
     "funcdl.train.streams": ("stream_keys",),
     "funcdl.verification.outcome": ("Verification",),
@@ -60,8 +64,10 @@ __all__ = [
     "Study",
     "StudyError",
     "Task",
+    "TensorBoard",
     "Train",
     "Verification",
+    "Wandb",
     "arrays",
     "compare",
     "from_functions",

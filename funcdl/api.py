@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,7 +33,6 @@ from funcdl.record import changes, known_widths, write_record
 from funcdl.report.asked import lanes_note, looks_of, make_question
 from funcdl.report.files import FILES
 from funcdl.report.question import Question
-from funcdl.results import Results, load
 from funcdl.store import checkpoint
 from funcdl.store.files import write_whole
 from funcdl.store.folder import Folder
@@ -44,6 +43,12 @@ from funcdl.store.manifest import at_rest, remove_manifest, renew_report, write_
 from funcdl.store.repair import remove_report, repair
 from funcdl.store.sealed import write_sealed
 from funcdl.store.units import write_units
+from funcdl.tracking.desk import Tracking
+from funcdl.tracking.earlier import earlier
+from funcdl.tracking.tracker import Tracker
+
+if TYPE_CHECKING:
+    from funcdl.results import Results
 
 CHECKPOINT_SECONDS = 30.0
 INLINE = "note: this process holds the accelerator, so the runs are done in it, without workers"
@@ -57,6 +62,7 @@ def run(
     checkpoint_every: float = CHECKPOINT_SECONDS,
     observe: Callable[[Status], None] | None = None,
     command: str | None = None,
+    track: Sequence[Tracker] = (),
 ) -> Results:
     """Carries out a study, or what is missing of it, and writes its report.
 
@@ -69,18 +75,20 @@ def run(
         checkpoint_every: seconds between two checkpoints of a run.
         observe: called with a `Status` whenever there is news; a progress display if left out.
         command: how the report says the study was started.
+        track: who is told of runs while they are done, such as `fd.TensorBoard("logs")` and
+            `fd.Wandb("offline")`. One that fails is given up with a line on standard error; no run
+            waits for it.
 
     Returns:
         The results, as `load` gives them.
 
     Raises:
+        FuncdlError: if a tracker's library is missing.
         StudyError: if data and config do not fit.
         StoreError: if the folder cannot be used: it is a file, read-only, full, held by another
             process, or holds another study.
         Interrupted: (a `KeyboardInterrupt`) after Ctrl-C or SIGTERM, with everything saved.
     """
-    from funcdl.report.folder import render, save
-
     if not isinstance(study, Study):
         raise TypeError(
             f"fd.run takes a funcdl.Study, not {type(study).__name__}; make one with fd.Study(...), "
@@ -93,11 +101,13 @@ def run(
     folder = Path(out) if out is not None else Path("runs") / study.name
     plan = make_plan(study, expansion, backend(), known_widths(folder, study.width))
     question = make_question(study, expansion, plan, command or _command(study, folder))
+    tracking = Tracking(track, study.name, functools.partial(earlier, folder))
     with (
         owned(folder),
         _left_in_order(folder),
         Interruption() as interruption,
         _display(observe) as show,
+        tracking,
     ):
         if note := unused_gpu():
             warnings.warn(note, stacklevel=2)
@@ -110,13 +120,13 @@ def run(
             log_event(folder, "damaged rows set aside", path=path.name)
         while True:
             growth = _growth(study, question, plan, folder, ledger)
-            supervisor = Supervisor(plan, folder, ledger, show, growth)
+            supervisor = Supervisor(plan, folder, ledger, show, growth, tracking)
             record = write_record(question, _facts(study, plan))
             missing = supervisor.prepare()
             show(supervisor.status(None))
             changed = changes(before, record)
             if not (missing or damaged or ledger.damaged or changed) and at_rest(folder, FILES):
-                return load(folder)
+                return _load(folder)
             remove_report(folder)
             if before and changed:
                 log_event(folder, "study changed", what=changed)
@@ -143,17 +153,33 @@ def run(
             finally:
                 ledger.settle(supervisor.labels())
         checkpoint.clear(folder / "checkpoints")
-        results = load(folder)
-        made = render(results.material)
-        save(folder, made)
-        write_manifest(folder, list(made.files))
-        return load(folder)
+        write_manifest(folder, _write_report(_load(folder)))
+        return _load(folder)
 
 
 def _load_report_soon() -> None:
-    """Loads what the report needs, about a second of imports, while the workers start."""
-    load_it = functools.partial(importlib.import_module, "funcdl.report.folder")
-    threading.Thread(target=load_it, daemon=True).start()
+    """Loads what results and report need, a second or two of imports, while the workers compile."""
+
+    def load_them() -> None:
+        for module in ("funcdl.results", "funcdl.report.folder"):
+            importlib.import_module(module)
+
+    threading.Thread(target=load_them, daemon=True).start()
+
+
+def _load(folder: Path) -> Results:
+    from funcdl.results import load
+
+    return load(folder)
+
+
+def _write_report(results: Results) -> list[str]:
+    """Makes and writes a study's report; returns the files' names."""
+    from funcdl.report.folder import render, save
+
+    made = render(results.material)
+    save(results.folder, made)
+    return list(made.files)
 
 
 def report(folder: str | os.PathLike[str]) -> Results:
@@ -162,16 +188,12 @@ def report(folder: str | os.PathLike[str]) -> Results:
     Raises:
         StoreError: if it is not a study's folder, or cannot be written.
     """
-    from funcdl.report.folder import render, save
-
-    results = load(folder)
+    results = _load(Path(folder))
     with contextlib.ExitStack() as stack:
         # While the study runs nobody vouches for the folder's state, and its end makes the report.
         with contextlib.suppress(BusyError):
             stack.enter_context(owned(results.folder))
-        made = render(results.material)
-        save(results.folder, made)
-        renew_report(results.folder, list(made.files))
+        renew_report(results.folder, _write_report(results))
     return results
 
 
@@ -185,6 +207,7 @@ def _growth(
 
     def decide(block: str, labels: Sequence[Label]) -> bool:
         from funcdl.report.decided import decided
+        from funcdl.results import Results
 
         results = Results(folder, question.of(block), ledger.rows(labels), units)
         return decided(results.material)[block]

@@ -15,7 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -55,22 +55,36 @@ def run(
     checkpoint_every: Annotated[
         float, typer.Option(min=0, help="Seconds between two checkpoints of a run.")
     ] = 30.0,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(help="Write runs for TensorBoard, as they happen, to this folder."),
+    ] = None,
+    wandb: Annotated[
+        Literal["offline", "online"] | None,
+        typer.Option(help="Write runs for Weights & Biases, as they happen."),
+    ] = None,
 ) -> None:
     """Run a study, or what is missing of it, and write its report."""
     from funcdl import config as configs
 
     study = configs.load(config, overrides or (), variant)
-    from funcdl import api  # after the config, so that its errors come at once
+    trackers = _trackers(tensorboard, wandb)
+    from funcdl.execute.early import started_early
     from funcdl.execute.interrupt import Interrupted
 
+    folder = out or Path("runs") / study.name
     try:
-        results = api.run(
-            study,
-            out=out,
-            workers=workers,
-            checkpoint_every=checkpoint_every,
-            command=shlex.join(["funcdl", *sys.argv[1:]]),
-        )
+        with started_early(folder, workers, checkpoint_every, study.threads):
+            from funcdl import api  # after the config, so that its errors come at once
+
+            results = api.run(
+                study,
+                out=folder,
+                workers=workers,
+                checkpoint_every=checkpoint_every,
+                command=shlex.join(["funcdl", *sys.argv[1:]]),
+                track=trackers,
+            )
     except Interrupted as error:
         print(f"{error}; run the same command again to go on", file=sys.stderr)
         raise typer.Exit(128 + error.signum) from None
@@ -157,6 +171,22 @@ def verify(
         raise typer.Exit(128 + error.signum) from None
     say(printable(str(found)))
     raise typer.Exit(OK if found.equal else NOT_REPRODUCED)
+
+
+def _trackers(tensorboard: Path | None, wandb: str | None) -> list[Any]:
+    """The trackers that were asked for, once it is sure that they can work."""
+    found: list[Any] = []
+    if tensorboard is not None:
+        from funcdl.tracking.tensorboard import TensorBoard
+
+        found.append(TensorBoard(tensorboard))
+    if wandb is not None:
+        from funcdl.tracking.wandb import Wandb
+
+        found.append(Wandb(wandb))
+    for tracker in found:
+        tracker.check()
+    return found
 
 
 def exit_status(counts: Mapping[str, int]) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from funcdl.errors import StoreError
-from funcdl.report.question import Question, Search
+from funcdl.report.question import Holding, Question, Search
 from funcdl.store.environments import read_environments
 from funcdl.store.folder import FORMAT, Folder
 
@@ -33,6 +33,7 @@ def write_record(question: Question, facts: dict[str, Any]) -> dict[str, Any]:
     ]
     asked = question._asdict() | {"spaces": spaces, "shares": shares, "cross": dict(question.cross)}
     asked["searches"] = searches
+    asked["holdings"] = [holding._asdict() for holding in question.holdings]
     for derived in (
         "parameters",
         "environment",
@@ -58,6 +59,7 @@ def read_record(folder: Folder, rows: pa.Table | None) -> Question:
         (s["block"], s["method"]): Search(*(s[name] for name in Search._fields))
         for s in known.get("searches", ())
     }
+    known["holdings"] = tuple(Holding(**one) for one in known.get("holdings", ()))
     return Question(**known)._replace(
         parameters=_parameters(rows), environment=_environment(folder, rows)
     )

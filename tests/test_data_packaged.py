@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from sklearn.preprocessing import StandardScaler
 
+from funcdl.config.sections import KINDS, LABEL
 from funcdl.data import DATASETS, frames, mnist_5k, movielens, phishing, reviews, shuttle
 from funcdl.data.frames import packaged_frame
 from funcdl.data.load import make_data
 from funcdl.data.tree import leaves
 from funcdl.data.vocabulary import FIRST, ids, tokens, vocabulary
 from funcdl.errors import DataError
+from funcdl.signatures import parameters
 
 PACKAGED = ["digits", "mnist_5k", "reviews", "shuttle", "phishing", "stocks", "movielens"]
 
@@ -33,6 +35,14 @@ def test_no_package_is_imported_to_read_its_file_and_none_has_jax():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert found.stdout.strip() == "set()", found.stderr
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_all_arguments_can_be_written_in_a_config(name):
+    known = parameters(DATASETS[name])
+    assert all(parameter.settable for parameter in known.values())
+    reserved = {"name", LABEL, *KINDS["data"].given}
+    assert not reserved & set(known)
 
 
 @pytest.mark.parametrize("name", PACKAGED)
@@ -102,8 +112,8 @@ def test_shuttle_trains_on_normals_standardised_by_themselves():
     whole = shuttle.shuttle(clean=False)
     parts = [part.inputs for part in whole[:3]]
     scaler = StandardScaler().fit(whole.train.inputs)
-    np.testing.assert_allclose(scaler.mean_, 0, atol=1e-6)
-    np.testing.assert_allclose(scaler.scale_, 1, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(scaler.mean_), 0, atol=1e-6)
+    np.testing.assert_allclose(np.asarray(scaler.scale_), 1, atol=1e-6)
     spread = table[:, 0].max() - table[:, 0].min()
     together = np.concatenate(parts)[:, 0]
     assert np.unique(together).size == np.unique(table[:, 0]).size

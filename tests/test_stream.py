@@ -544,7 +544,9 @@ def test_a_study_streams_from_a_file_with_the_bits_of_one_in_memory(all_lazy, tm
     file = study(in_file(tmp_path, x), y, "always")
     streamed = fd.run(file, out=tmp_path / "file", workers=2, observe=quiet)
     assert set(streamed.runs["status"]) == {"ok"}
-    pd.testing.assert_frame_equal(bits(streamed.runs), bits(memory.runs))
+    of_program = ["flops", "memory"]  # windows make another one
+    found, expected = (bits(r.runs).drop(columns=of_program) for r in (streamed, memory))
+    pd.testing.assert_frame_equal(found, expected)
     pd.testing.assert_frame_equal(streamed.metrics, memory.metrics)
     # How data reach the device is in no run's identity: nothing is left to do.
     seen = []

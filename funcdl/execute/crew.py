@@ -21,6 +21,7 @@ from funcdl.execute.worker_environment import worker_environment
 from funcdl.types import Dataset
 
 _numbers = itertools.count(1)
+WAITING: list[Member] = []  # started before it was known what they will do; see `early`
 
 
 class Member:
@@ -28,6 +29,7 @@ class Member:
 
     def __init__(self, checkpoints: Path, every: float, threads: int = 1):
         """Starts the process, with so many threads; it says `Hello` when it is ready."""
+        self.terms = checkpoints.resolve(), every, threads
         ours, theirs = socket.socketpair()
         self.number = next(_numbers)
         self.jobs: dict[str, Job] = {}  # what it is doing, by run id
@@ -43,7 +45,7 @@ class Member:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", "funcdl.execute.worker"),
-                    *(str(theirs.fileno()), str(checkpoints.resolve()), str(every)),
+                    *(str(theirs.fileno()), str(self.terms[0]), str(every)),
                 ],
                 env=worker_environment(threads),
                 pass_fds=[theirs.fileno()],
@@ -117,8 +119,10 @@ class Crew:
 
     def __init__(self, size: int, checkpoints: Path, every: float, threads: int = 1):
         """Starts `size` processes at once; see `Member` for the arguments."""
-        self._make = lambda: Member(checkpoints, every, threads)
+        terms = checkpoints.resolve(), every, threads
+        self._make = lambda: _waiting(terms) or Member(*terms)
         self.members = [self._make() for _ in range(size)]
+        end_waiting()
 
     def hire(self) -> None:
         """Starts one more process."""
@@ -167,3 +171,20 @@ class Crew:
         for member in self.members:
             member.end()
         self.members.clear()
+
+
+def end_waiting() -> None:
+    """Ends those that were started early and are not needed."""
+    while WAITING:
+        member = WAITING.pop()
+        member.kill()
+        member.end()
+
+
+def _waiting(terms: tuple[Path, float, int]) -> Member | None:
+    """One that was started early, on these terms."""
+    for member in WAITING:
+        if member.terms == terms:
+            WAITING.remove(member)
+            return member
+    return None

@@ -100,6 +100,8 @@ def run_lanes(
         if here:
             at = looking(program, state, hyper, keys, dataset, watch.pulse)
             state = _look(lanes, here, state, at)
+            for lane in (lanes[i] for i in here if lanes[i].diverged < 0):
+                watch.looked(lane.measured.latest)
         each_took = (time.perf_counter() - began) / len(lanes)
         over = [lanes[i] for i in here if lanes[i].step == lanes[i].job.end and not lanes[i].going]
         kept = [

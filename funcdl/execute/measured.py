@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from funcdl.execute.looking import Looking
-from funcdl.execute.messages import Job, Result
+from funcdl.execute.messages import Job, Look, Result
 from funcdl.execute.whole import Whole
 from funcdl.tasks.load import make_task
 from funcdl.types import Curve, Dataset, PyTree
@@ -59,6 +59,13 @@ class Measured:
         if step == self.job.end if self.job.select[2] == "final" else better:
             return self._settle(values, validation, looking)
         return True
+
+    @property
+    def latest(self) -> Look:
+        """What the last look found."""
+        step = self._curves["train/loss"][0][-1]
+        values = {n: x[-1] for n, (steps, x) in self._curves.items() if steps[-1] == step}
+        return Look(self.job.id, step, values)
 
     def _wants_validation(self, step: int) -> bool:
         """Whether the outputs of the validation split are needed: no more is moved than is used."""

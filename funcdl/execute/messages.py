@@ -105,10 +105,22 @@ class Compiled(NamedTuple):
     seconds: float
 
 
+class Look(NamedTuple):
+    """What a run that is being done has just measured: metric -> value, such as "validation/loss"."""
+
+    id: str
+    step: int
+    values: Mapping[str, float]
+
+
 class Beat(NamedTuple):
-    """From a worker: it lives, and has done so many steps since it last said so."""
+    """From a worker: it lives, and has done so many steps since it last said so.
+
+    looks: of its runs since then; a run that ends sooner than the next beat is told by its result.
+    """
 
     steps: int = 0
+    looks: tuple[Look, ...] = ()
 
 
 class Result(NamedTuple):

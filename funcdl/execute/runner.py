@@ -13,7 +13,7 @@ import numpy as np
 from funcdl.execute.feed import Feed, OnDevice, for_init
 from funcdl.execute.looking import looking
 from funcdl.execute.measured import Measured
-from funcdl.execute.messages import Job, Result
+from funcdl.execute.messages import Job, Look, Result
 from funcdl.execute.programs import Program, as_scalars
 from funcdl.train.streams import stream_keys
 from funcdl.types import Dataset, State
@@ -37,11 +37,13 @@ class Watch(NamedTuple):
         the last call. It may raise `Stopped`.
     pulse: called for every batch that is evaluated.
     over: called when the runs have ended or were left off.
+    looked: told what a run has measured when it looked at the validation split.
     """
 
     beat: Callable[[Callable[[], list[tuple[Job, Saved]]], bool, int], None] = lambda *_: None
     pulse: Callable[[], None] = lambda: None
     over: Callable[[], None] = lambda: None
+    looked: Callable[[Look], None] = lambda _: None
 
 
 class Stopped(Exception):
@@ -98,6 +100,8 @@ def run_job(
             if not measured.look(step, loss, here):
                 diverged = step
                 state = state._replace(diverged_at=np.int32(step))
+            else:
+                watch.looked(measured.latest)
         keep = (
             step == job.end
             and diverged < 0

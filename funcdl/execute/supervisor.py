@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +16,9 @@ from funcdl.execute.device import NO_DEVICE, no_worker
 from funcdl.execute.growth import Growth
 from funcdl.execute.inline import Here, Inline
 from funcdl.execute.interrupt import Interrupted, Interruption
-from funcdl.execute.jobs import job_of, row_of
+from funcdl.execute.jobs import job_of, label_of, row_of
 from funcdl.execute.kept import Kept
+from funcdl.execute.listening import Listener, Nobody
 from funcdl.execute.messages import (
     Beat,
     CannotBeSent,
@@ -24,6 +26,7 @@ from funcdl.execute.messages import (
     Exhausted,
     Hello,
     Job,
+    Look,
     Note,
     Result,
     failed,
@@ -64,6 +67,7 @@ class Supervisor:
         ledger: Ledger,
         observe: Observer,
         growth: Growth | None = None,
+        listener: Listener | None = None,
     ):
         """Takes over a study.
 
@@ -73,8 +77,10 @@ class Supervisor:
             ledger: of that folder.
             observe: told how far the study is.
             growth: how repeats are added; None for a study that has all that it shall have.
+            listener: told of every look and every end of a run.
         """
         self.plan, self.folder, self.ledger, self.observe = plan, folder, ledger, observe
+        self._listener = listener or Nobody()
         self.agenda = Agenda(plan, ledger.known, self._need, growth)
         self.tally = self.agenda.tally
         self.queue = Queue()
@@ -216,6 +222,8 @@ class Supervisor:
                 self._exhausted = OutOfMemory(program, message.reason)
             case Beat():
                 self.tally.worked(message.steps)
+                for look in message.looks:
+                    self._looked(look)
             case None:
                 self._bury(crew, member, crew.dismiss(member))  # type: ignore[arg-type]
 
@@ -228,8 +236,16 @@ class Supervisor:
         self.queue.took(job.program, result.seconds)
         if result.status == "failed":
             log_event(self.folder, "run failed", run=job.id, reason=result.reason)
-        self.ledger.add(row_of(self.plan, position, run, job, result, environment))
+        row = row_of(self.plan, position, run, job, result, environment)
+        self.ledger.add(row)
+        self._listener.finished(row)
         self.agenda.came(job.id, result.status, result.final)
+
+    def _looked(self, look: Look) -> None:
+        position, run = self.agenda.owner(look.id)
+        label = label_of(self.plan.contests[position], run)
+        recipe = json.loads(self.plan.on_split(position, run).text)
+        self._listener.looked(label, recipe, look.step, look.values)
 
     def _bury(self, crew: Crew | Inline, member: Member | Here, how: str) -> None:
         """A worker is gone: its run is tried again elsewhere, three times at most."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from funcdl.errors import StoreError
-from funcdl.execute.messages import Beat, Job, Note
+from funcdl.execute.messages import Beat, Job, Look, Note
 from funcdl.execute.runner import Stopped, Watch
 
 BEAT_SECONDS = 0.5
@@ -34,13 +34,15 @@ def watch(
 
     saved_at = heard_at = time.monotonic()
     untold = 0  # steps
+    looks: list[Look] = []
     pause = every
 
     def pulse() -> None:
         nonlocal heard_at, untold
         if time.monotonic() - heard_at >= BEAT_SECONDS:
-            tell(Beat(untold))
+            tell(Beat(untold, tuple(looks)))
             heard_at, untold = time.monotonic(), 0
+            looks.clear()
 
     def beat(saves: Callable[[], list[tuple[Job, Any]]], now: bool, steps: int) -> None:
         nonlocal saved_at, untold, pause
@@ -61,4 +63,4 @@ def watch(
     def over() -> None:
         tell(Beat(untold))  # most runs are shorter than a heartbeat
 
-    return Watch(beat, pulse, over)
+    return Watch(beat, pulse, over, looks.append)

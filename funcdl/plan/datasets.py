@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from funcdl.data.duplicates import Shared, shared
 from funcdl.data.mapped import Mapped
 from funcdl.data.tree import leaves
 from funcdl.data.unchanged import check_files, files_of, held_bytes
@@ -15,6 +16,7 @@ from funcdl.errors import DataError
 from funcdl.types import Dataset
 
 HELD_BYTES = 2**28  # of splits that can be made again; 256 MiB hold 400 splits of a small data set
+MOST_CLASSES = 1000  # of which the examples are counted
 
 
 class Facts(NamedTuple):
@@ -25,6 +27,8 @@ class Facts(NamedTuple):
     shapes: path, shape and dtype of each array: what a program depends on.
     units: of its test examples; see `funcdl.types.Dataset`.
     files: where its arrays lie, if not in memory.
+    counts: examples of each class in the training, validation and test splits; empty without labels.
+    shared: how many examples more than one split has; None where that was not looked for.
     """
 
     classes: tuple[str, ...]
@@ -32,6 +36,8 @@ class Facts(NamedTuple):
     shapes: tuple[tuple[str, tuple[int, ...], str], ...]
     units: np.ndarray | None
     files: frozenset[Mapped]
+    counts: tuple[tuple[int, ...], ...] = ()
+    shared: Shared | None = None
 
 
 def facts_of(dataset: Dataset) -> Facts:
@@ -44,7 +50,21 @@ def facts_of(dataset: Dataset) -> Facts:
         shapes=tuple((path, tuple(x.shape), str(x.dtype)) for path, x in leaves(splits)),
         units=dataset.units,
         files=frozenset(files_of(dataset)),
+        counts=_counts(dataset),
+        shared=shared(dataset),
     )
+
+
+def _counts(dataset: Dataset) -> tuple[tuple[int, ...], ...]:
+    """The examples of each class in each split, if targets are labels."""
+    labels = [part.targets for part in (dataset.train, dataset.validation, dataset.test)]
+    for one in labels:
+        if not isinstance(one, np.ndarray) or one.ndim != 1 or one.dtype.kind not in "iu":
+            return ()
+        if one.min(initial=0) < 0 or one.max(initial=0) >= MOST_CLASSES:
+            return ()
+    k = max(len(dataset.classes), *(int(one.max(initial=0)) + 1 for one in labels))
+    return tuple(tuple(np.bincount(one, minlength=k).tolist()) for one in labels)
 
 
 class Datasets(Mapping[str, Dataset]):

@@ -7,6 +7,7 @@ from funcdl.config.study import headed
 from funcdl.config.write import to_yaml
 from funcdl.plan.stopping import in_words
 from funcdl.plan.study import Plan
+from funcdl.report.holdings import holdings
 from funcdl.report.question import Question
 from funcdl.report.searches import searches
 from funcdl.report.setting import setting
@@ -47,6 +48,7 @@ def make_question(study: Study, expansion: Expansion, plan: Plan, command: str) 
         notes=expansion.notes + lanes_note(study, plan),
         heading=headed(study),
         setting=setting(study, expansion, plan),
+        holdings=holdings(study, plan),
     )
 
 

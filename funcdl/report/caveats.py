@@ -28,6 +28,7 @@ def warnings(
         _unfinished(question, table),
         *_diverged(table),
         _one_split(question),
+        *_seen_before(question),
         *search_warnings(question, runs, table, comparisons),
         _few(table),
         _one_test_set(table),
@@ -94,6 +95,17 @@ def _one_split(question: Question) -> str:
         "examples of a repeat may have taken part in that choice, and how the choice itself varies with "
         "the split is in no interval."
     )
+
+
+def _seen_before(question: Question) -> list[str]:
+    """A model that remembers is right on what it has seen, whatever it would say of other data."""
+    return [
+        f"Of {plain(one.name, 60)}, {one.shared[0]:,} of {one.sizes[2]:,} test examples have the same inputs "
+        "as a training example: a model that remembers does well on them. To keep equal examples in one "
+        "split, give them one group (data.split.by: group)."
+        for one in question.holdings
+        if one.shared and one.shared[0]
+    ]
 
 
 def _few(table: list[Record]) -> str:

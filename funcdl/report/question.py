@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from funcdl.stats.verdict import Mode
+if TYPE_CHECKING:
+    from funcdl.stats.verdict import Mode
 
 
 class Search(NamedTuple):
@@ -22,6 +23,30 @@ class Search(NamedTuple):
     rest: str
     ranges: Mapping[str, Mapping[str, Any]]
     trials: int
+
+
+class Holding(NamedTuple):
+    """One of a study's data sets, and how it is split.
+
+    blocks: labels of the blocks that use it.
+    name: what the config calls it, or "given in Python".
+    rule: how it is split, in words; empty where it came split.
+    splits: how many splits the measured repeats have; what follows is of the first.
+    sizes: training, validation and test examples.
+    classes: names of the classes.
+    counts: examples of each class in the training, validation and test splits; empty without labels.
+    shared: test examples that the training split has, validation examples that it has, test examples
+        that the validation split has; by their inputs. None where that was not looked for.
+    """
+
+    blocks: Sequence[str]
+    name: str
+    rule: str
+    splits: int
+    sizes: Sequence[int]
+    classes: Sequence[str] = ()
+    counts: Sequence[Sequence[int]] = ()
+    shared: Sequence[int] | None = None
 
 
 class Question(NamedTuple):
@@ -64,6 +89,7 @@ class Question(NamedTuple):
     doubts: sentences on what else could overturn the answer; empty for a single study.
     heading: the question as the config's author wrote it; may be empty.
     setting: task, data, training and numerics in a few words each; see `funcdl.report.setting`.
+    holdings: the data sets.
     """
 
     name: str
@@ -98,6 +124,7 @@ class Question(NamedTuple):
     doubts: tuple[str, ...] = ()
     heading: str = ""
     setting: Mapping[str, str] = {}
+    holdings: tuple[Holding, ...] = ()
 
     def of(self, block: str) -> Question:
         """The question of one block alone."""

@@ -27,6 +27,7 @@ SECTIONS: tuple[str, ...] = (
     "funcdl.report.sections.search:protocol",
     "funcdl.report.sections.search:search",
     "funcdl.report.sections.calibration:calibration",
+    "funcdl.report.sections.data:data",
     "funcdl.report.sections.budget:budget",
     "funcdl.report.sections.joined:joined",
     "funcdl.report.sections.costs:costs",

@@ -24,6 +24,7 @@ from typing import Any
 from funcdl.errors import DamageError, StoreError
 from funcdl.store.sealed import read_sealed
 
+MANIFEST = "manifest.json"  # there while nobody writes to the folder
 FORMAT = 1  # raised when a folder written by a new funcdl could not be read by an old one
 
 

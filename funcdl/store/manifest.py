@@ -18,10 +18,10 @@ from typing import NamedTuple
 from funcdl.errors import DamageError
 from funcdl.store import checkpoint, fault, parts
 from funcdl.store.files import explained, read_whole, sync_folder
+from funcdl.store.folder import MANIFEST
 from funcdl.store.log import read_log
 from funcdl.store.sealed import read_sealed, write_sealed
 
-NAME = "manifest.json"
 _OF_REPORT = re.compile(r"report/((tables|figures)/)?[\w-][\w.-]*")
 ALWAYS = ("study.yaml", "plan.json", "units.json", "environments.json", "events.jsonl")
 
@@ -49,7 +49,7 @@ def write_manifest(folder: Path, report: Sequence[str]) -> None:
     """
     names = [*ALWAYS, *(f"report/{name}" for name in report), *_parts(folder)]
     found = {name: _digest(folder / name) for name in names}
-    write_sealed(folder / NAME, {"files": {n: digest for n, digest in found.items() if digest}})
+    write_sealed(folder / MANIFEST, {"files": {n: digest for n, digest in found.items() if digest}})
 
 
 def renew_report(folder: Path, report: Sequence[str]) -> None:
@@ -61,20 +61,20 @@ def renew_report(folder: Path, report: Sequence[str]) -> None:
         StoreError: if it cannot be written.
     """
     try:
-        stated = read_sealed(folder / NAME)["files"]
+        stated = read_sealed(folder / MANIFEST)["files"]
     except (FileNotFoundError, DamageError):
         return
     names = [f"report/{name}" for name in report]
     others = {name: digest for name, digest in stated.items() if not name.startswith("report/")}
     made = {name: _digest(folder / name) for name in names}
-    write_sealed(folder / NAME, {"files": {**others, **made}})
+    write_sealed(folder / MANIFEST, {"files": {**others, **made}})
     remove_files(folder, sorted(stated.keys() - others.keys() - made.keys()))
 
 
 def report_files(folder: Path) -> list[str]:
     """The report's files that the manifest names, relative to the study's folder."""
     try:
-        stated = read_sealed(folder / NAME).get("files", {})
+        stated = read_sealed(folder / MANIFEST).get("files", {})
     except (FileNotFoundError, DamageError):
         return []
     return sorted(name for name in stated if name.startswith("report/"))
@@ -94,7 +94,7 @@ def remove_files(folder: Path, names: Sequence[str]) -> None:
 
 def at_rest(folder: Path, report: Sequence[str]) -> bool:
     """Whether the folder was left in order, and its report is there."""
-    return all((folder / name).exists() for name in (NAME, *(f"report/{r}" for r in report)))
+    return all((folder / name).exists() for name in (MANIFEST, *(f"report/{r}" for r in report)))
 
 
 def remove_manifest(folder: Path) -> None:
@@ -103,9 +103,9 @@ def remove_manifest(folder: Path) -> None:
     Raises:
         StoreError: if it cannot be removed.
     """
-    with explained(folder / NAME):
+    with explained(folder / MANIFEST):
         fault.passed("manifest.unlink")
-        (folder / NAME).unlink(missing_ok=True)
+        (folder / MANIFEST).unlink(missing_ok=True)
         sync_folder(folder)
 
 
@@ -156,13 +156,13 @@ def _unproved(folder: Path) -> Iterator[Damage]:
 
 def _against_manifest(folder: Path) -> Iterator[Damage]:
     try:
-        stated = read_sealed(folder / NAME).get("files", {})
+        stated = read_sealed(folder / MANIFEST).get("files", {})
     except FileNotFoundError:
         if _left_alone(folder):
-            yield Damage(NAME, "is missing: the last command did not end well, or it was deleted")
+            yield Damage(MANIFEST, "is missing: the last command did not end well, or it was deleted")
         return
     except DamageError:
-        yield Damage(NAME, "its content does not match its seal")
+        yield Damage(MANIFEST, "its content does not match its seal")
         return
     # Deleting the whole report is a person's good right.
     kept = any((folder / name).exists() for name in stated if name.startswith("report/"))
@@ -208,6 +208,6 @@ def _left_alone(folder: Path) -> bool:
 
 def _manifest_bytes(folder: Path) -> bytes | None:
     try:
-        return (folder / NAME).read_bytes()
+        return (folder / MANIFEST).read_bytes()
     except OSError:
         return None

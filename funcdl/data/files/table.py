@@ -19,8 +19,6 @@ MOST_LABELS = (
 )
 MOST_CATEGORIES = 1000
 
-Policy = Literal["refuse", "impute", "drop"]
-
 
 def table(
     *,
@@ -29,7 +27,7 @@ def table(
     predict: Literal["auto", "labels", "numbers"] = "auto",
     categorical: Sequence[str] = (),
     ignore: Sequence[str] = (),
-    missing: Policy = "refuse",
+    missing: Literal["refuse", "impute", "drop"] = "refuse",
     standardise: bool = True,
     group: str = "",
     split: Mapping[str, Any] = {"by": "stratified", "test": 0.2, "validation": 0.2, "seed": 0},

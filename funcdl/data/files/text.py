@@ -25,7 +25,7 @@ def text(
     *,
     path: str,
     text: str = "text",
-    label: str = "label",
+    target: str = "label",
     unit: Literal["words", "characters"] = "words",
     size: int = 10_000,
     length: int = 128,
@@ -37,7 +37,7 @@ def text(
       path: a .csv, .tsv or .parquet file with two columns; a .txt file whose lines are a label, a tab
         and a text; or a folder that has a folder of .txt files for each class. From Python also a frame.
       text: the column of the texts.
-      label: the column of the labels.
+      target: the column of the labels.
       unit: what a token is: words and marks, or characters; both in lower case.
       size: ids in the vocabulary: 0 is padding, 1 an unknown token, then the most frequent tokens.
       length: tokens of a text; longer ones are cut, shorter ones end in padding.
@@ -54,7 +54,7 @@ def text(
     for name, value, least in (("size", size, 3), ("length", length, 1)):
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise DataError(f"data.{name} is {value!r}; allowed are integers from {least}")
-    texts, labels = _read(path, text, label)
+    texts, labels = _read(path, text, target)
     kinds, targets = np.unique(labels, return_inverse=True)
     if len(kinds) < 2:
         raise DataError(f"{path}: all labels are {str(kinds[0])!r}; needed are two classes or more")
@@ -70,17 +70,17 @@ def text(
     return fitted(split, fit, found, n=len(texts), groups=groups.reshape(-1), classes=classes)
 
 
-def _read(path: Any, text: str, label: str) -> tuple[list[str], np.ndarray]:
+def _read(path: Any, text: str, target: str) -> tuple[list[str], np.ndarray]:
     if isinstance(path, str | os.PathLike):
         if is_folder(path, _WHAT):
             return _of_folders(str(path))
         if str(path).lower().endswith(".txt"):
-            table = read_text(stamp(path, _WHAT), "\t", (label, text), raw=True, quoted=False)
+            table = read_text(stamp(path, _WHAT), "\t", (target, text), raw=True, quoted=False)
         else:
             table = read_columns(path, raw=True)
     else:
         table = read_columns(path)
-    labels = table.labels(label, "label").astype(str)
+    labels = table.labels(target, "target").astype(str)
     given = table.column(text, "text")
     texts = ["" if one is None else str(one) for one in given.tolist()]
     return texts, np.char.strip(labels)
