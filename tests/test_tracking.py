@@ -69,6 +69,7 @@ def told(request):
         tracker, way = make(), request.param
         if way == "killed":  # live points of a process that died, and then anew
             tracker.looked(RUN, 10, {"train/loss": 7.0})
+            tracker.close()
             tracker = make()
         if way in ("live", "partly live"):
             points = [(10, 3.0), (20, 2.0), (30, 1.0)][: 3 if way == "live" else 2]
@@ -174,11 +175,12 @@ class Broken(Recorder):
     name = "broken"
     calls = 0
 
+    def looked(self, run, step, values):
+        self.finished(run, None)
+
     def finished(self, run, ended):
         self.calls += 1
         raise OSError(28, "No space left on device")
-
-    looked = finished
 
 
 class Hanging(Recorder):
@@ -250,7 +252,7 @@ def test_a_folder_that_cannot_be_written_ends_the_tracker_alone(tmp_path):
 
 @pytest.mark.parametrize("tracker", [fd.TensorBoard("logs"), fd.Wandb()])
 def test_a_missing_library_is_told_before_anything_starts(tmp_path, monkeypatch, tracker):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("funcdl.tracking.tracker.find_spec", lambda name: None)
     with pytest.raises(FuncdlError, match=r"pip install 'funcdl\[track\]'"):
         fd.run(small(), out=tmp_path / "study", track=[tracker])
     assert not (tmp_path / "study").exists()

@@ -20,4 +20,5 @@ DATASETS = {
     "images": "funcdl.data.files.images:images",
     "series": "funcdl.data.files.series:series",
     "ratings": "funcdl.data.files.ratings:ratings",
+    "huggingface": "funcdl.data.files.huggingface:huggingface",
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -91,7 +91,7 @@ def need(library: str) -> None:
     Raises:
         FuncdlError: says how to install it.
     """
-    if importlib.util.find_spec(library) is None:
+    if find_spec(library) is None:
         raise FuncdlError(
             f"{library} is not installed, which this needs; install it by "
             "`pip install 'funcdl[track]'`, or leave the option out"

@@ -88,6 +88,7 @@ class Wandb:
                 shutil.rmtree(place)
         known = getattr(wandb.Settings, "model_fields", {})
         writer = wandb.init(
+            dir=_root(),
             project=run.study[:128],
             group=f"{run.block}: {run.method}"[:128] if run.block else run.method[:128],
             name=f"{run.method} {run.name}"[:128],
@@ -113,10 +114,14 @@ class Wandb:
 
     def _places(self, run: Run) -> list[Path]:
         """The folders of a run, from any time."""
-        root = Path(os.environ.get("WANDB_DIR") or ".") / "wandb"
+        root = _root() / "wandb"
         with contextlib.suppress(OSError):
             return sorted(root.glob(f"*run-*-{_name(run)}"))
         return []
+
+
+def _root() -> Path:
+    return Path(os.environ.get("WANDB_DIR") or ".")
 
 
 def _name(run: Run) -> str:
