@@ -314,3 +314,15 @@ def test_what_is_looked_at_determines_a_run_only_where_the_best_step_is_reported
     assert not ids(study(select=best)) & ids(
         study(select={"metric": "validation/accuracy", "at": "best"})
     )
+
+
+def test_data_sets_with_the_same_test_examples_are_known_by_them():
+    from funcdl.data.digits import digits
+    from funcdl.plan.datasets import facts_of
+
+    many, few, other = (
+        digits(split={"by": "stratified", "test": test, "validation": validation})
+        for test, validation in ((0.2, 0.2), (0.2, 0.7), (0.3, 0.2))
+    )
+    assert len({many.digest, few.digest, other.digest}) == 3
+    assert facts_of(many).judged == facts_of(few).judged != facts_of(other).judged

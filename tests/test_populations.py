@@ -176,6 +176,16 @@ def test_without_common_examples_the_headline_is_this_test_set(change, why):
         assert any("this test set alone" in text for text in found.warnings)
 
 
+def test_methods_may_train_on_different_examples_and_be_judged_on_the_same():
+    rng = np.random.default_rng(3)
+    tables = {"a": answers(rng, 5, 50, 0.9), "b": answers(rng, 5, 50, 0.5)}
+    digests = {"a": "few labels", "b": "many"}
+    same = study(tables, digests=digests, judged={"few labels": "test", "many": "test"})
+    other = study(tables, digests=digests, judged={"few labels": "test", "many": "more"})
+    assert only(same)["population"] == "data like these"
+    assert "tested on different examples" in only(other)["population"]
+
+
 def test_a_metric_that_is_no_mean_has_no_examples_to_resample():
     rng = np.random.default_rng(4)
     material = study({"a": answers(rng, 5, 50), "b": answers(rng, 5, 50)})

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from funcdl.data.digest import digest
 from funcdl.data.duplicates import Shared, shared
 from funcdl.data.mapped import Mapped
 from funcdl.data.tree import leaves
@@ -27,6 +28,7 @@ class Facts(NamedTuple):
     shapes: path, shape and dtype of each array: what a program depends on.
     units: of its test examples; see `funcdl.types.Dataset`.
     files: where its arrays lie, if not in memory.
+    judged: digest of the test split alone; data sets may share it and train on different examples.
     counts: examples of each class in the training, validation and test splits; empty without labels.
     shared: how many examples more than one split has; None where that was not looked for.
     """
@@ -36,6 +38,7 @@ class Facts(NamedTuple):
     shapes: tuple[tuple[str, tuple[int, ...], str], ...]
     units: np.ndarray | None
     files: frozenset[Mapped]
+    judged: str = ""
     counts: tuple[tuple[int, ...], ...] = ()
     shared: Shared | None = None
 
@@ -50,6 +53,7 @@ def facts_of(dataset: Dataset) -> Facts:
         shapes=tuple((path, tuple(x.shape), str(x.dtype)) for path, x in leaves(splits)),
         units=dataset.units,
         files=frozenset(files_of(dataset)),
+        judged=digest({"test": dataset.test}, dataset.classes),
         counts=_counts(dataset),
         shared=shared(dataset),
     )
@@ -94,7 +98,9 @@ class Datasets(Mapping[str, Dataset]):
         Raises:
             DataError: if it is there with other units.
         """
-        known = self.facts.setdefault(dataset.digest, facts_of(dataset))
+        if dataset.digest not in self.facts:
+            self.facts[dataset.digest] = facts_of(dataset)
+        known = self.facts[dataset.digest]
         if not _equal(known.units, dataset.units):
             raise DataError(
                 "two of the study's data sets hold the same examples, but do not agree on which test "

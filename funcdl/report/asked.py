@@ -43,6 +43,7 @@ def make_question(study: Study, expansion: Expansion, plan: Plan, command: str) 
         looks=looks_of(study),
         cross=study.repeat.crossed,
         shares=_shares(plan),
+        judged={name: facts.judged for name, facts in plan.datasets.facts.items()},
         targets=_targets(study, expansion),
         tasks={method.block: _task_name(method) for method in expansion.methods},
         notes=expansion.notes + lanes_note(study, plan),

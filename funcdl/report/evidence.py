@@ -35,7 +35,7 @@ class Examples(NamedTuple):
 
     sums: `[..., units]`, the sum over the unit's examples, divided by the mean size of a unit.
     sizes: `[units]`, how many examples each unit has, over that mean.
-    data: digest of the data they belong to; None where it is not known.
+    data: digest of the test split they belong to; None where it is not known.
     """
 
     sums: np.ndarray
@@ -117,10 +117,8 @@ class Evidence:
         known = [x for x in arrays if x is not None]
         if not known or len(known) < len(arrays):
             return NO_EXAMPLES
-        if (
-            len({(len(x), run.get("data_digest")) for x, run in zip(known, chosen, strict=True)})
-            > 1
-        ):
+        tests = [self._test_of(run) for run in chosen]
+        if len({(len(x), test) for x, test in zip(known, tests, strict=True)}) > 1:
             return "the runs were tested on different examples"
         table = np.stack(known).astype(np.float64)
         score = self.scores(runs, grid).ravel()
@@ -128,7 +126,12 @@ class Evidence:
         if not (apart <= TOLERANCE * np.abs(table).mean(axis=1)).all():
             return "the metric is not a mean over test examples"
         sums, sizes = self._by_unit(chosen[0]["id"], table)
-        return Examples(sums.reshape(*grid.repeats.shape, -1), sizes, chosen[0].get("data_digest"))
+        return Examples(sums.reshape(*grid.repeats.shape, -1), sizes, tests[0])
+
+    def _test_of(self, run: Record) -> str | None:
+        """The digest of the examples that a run was tested on."""
+        data = run.get("data_digest")
+        return None if data is None else self.question.judged.get(data, data)
 
     def _by_unit(self, run: str, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[runs, examples]` summed over what belongs together."""

@@ -78,6 +78,8 @@ class Question(NamedTuple):
     cross: crossed streams -> their number of values; the repeats are all combinations, numbered with
         the last stream fastest. Empty where repeats are not crossed.
     shares: (block, label) -> test examples over training and test examples of the method's data.
+    judged: digest of a data set -> digest of its test split. Methods that train on different examples
+        are compared on the same test examples where these agree.
     targets: block -> the value of `selected_by` whose reaching is timed; empty where none was set.
     parameters: (block, label) -> how many numbers the model trains.
     environment: name -> value, such as versions and the device.
@@ -115,6 +117,7 @@ class Question(NamedTuple):
     looks: tuple[int, ...] = ()
     cross: Mapping[str, int] = {}
     shares: Mapping[tuple[str, str], float] = {}
+    judged: Mapping[str, str] = {}
     targets: Mapping[str, float] = {}
     parameters: Mapping[tuple[str, str], int] = {}
     environment: Mapping[str, str] = {}
