@@ -112,6 +112,7 @@ def run(
         if note := unused_gpu():
             warnings.warn(note, stacklevel=2)
         before = _described(folder, study.name)
+        question = question._replace(answered=_answered(before, folder, question))
         damaged = repair(folder)
         ledger = Ledger(folder / "runs")
         if ledger.damaged:
@@ -232,6 +233,15 @@ def _facts(study: Study, plan: Plan) -> dict[str, Any]:
         "data": {digest: list(facts.classes) for digest, facts in plan.datasets.facts.items()},
         "units": {digest: int(units.max()) + 1 for digest, units in _units(plan).items()},
     }
+
+
+def _answered(before: dict[str, Any] | None, folder: Path, question: Question) -> tuple[int, ...]:
+    """At how many repeats an earlier, shorter version of the study had its answer."""
+    asked = before["question"] if before else {}
+    known = tuple(asked.get("answered", ()))
+    most = max(*asked.get("looks", ()), asked.get("repeats", 0), 0)
+    longer = max(*question.looks, question.repeats, 0) > most
+    return (*known, most) if most and longer and at_rest(folder, FILES) else known
 
 
 def _described(folder: Path, name: str) -> dict[str, Any] | None:

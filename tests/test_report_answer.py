@@ -284,3 +284,12 @@ def test_importing_the_rooms_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_extension_after_the_answer_was_seen_is_told():
+    question, runs, _ = quickstart()
+    assert not any("extended" in text for text in answer(Material(question, runs)).warnings)
+    extended = question._replace(answered=(3,))
+    (said,) = [t for t in answer(Material(extended, runs)).warnings if "extended" in t]
+    assert "over 3 repeats" in said
+    assert "max: 5" in said

@@ -8,6 +8,7 @@ for what a user has on disk. Only `order` and `reading` import JAX.
 
 DATASETS = {
     "digits": "funcdl.data.digits:digits",
+    "digits_one_class": "funcdl.data.digits_one_class:digits_one_class",
     "mnist_5k": "funcdl.data.mnist_5k:mnist_5k",
     "reviews": "funcdl.data.reviews:reviews",
     "shuttle": "funcdl.data.shuttle:shuttle",

@@ -42,9 +42,18 @@ def digits(
     Raises:
       DataError: if scikit-learn's file is missing or another one, or the split does not fit.
     """
+    return split_as(split, *images(), classes=_CLASSES)
+
+
+def images() -> tuple[np.ndarray, np.ndarray]:
+    """All images, float32 `[1797, 8, 8, 1]` in [0, 1], and their digits, int32 `[1797]`.
+
+    Raises:
+      DataError: if scikit-learn's file is missing or another one.
+    """
     table = _table()
-    images = (table[:, :-1] / np.float32(_BRIGHTEST)).astype(np.float32).reshape(-1, 8, 8, 1)
-    return split_as(split, images, table[:, -1], classes=_CLASSES)
+    pixels = (table[:, :-1] / np.float32(_BRIGHTEST)).astype(np.float32)
+    return pixels.reshape(-1, 8, 8, 1), table[:, -1]
 
 
 @cache

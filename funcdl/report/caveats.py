@@ -30,6 +30,7 @@ def warnings(
         _one_split(question),
         *_seen_before(question),
         *search_warnings(question, runs, table, comparisons),
+        _extended(question),
         _few(table),
         _one_test_set(table),
         _alone(comparisons),
@@ -37,6 +38,19 @@ def warnings(
         _few_problems(question),
     ]
     return [text for text in found if text]
+
+
+def _extended(question: Question) -> str:
+    """Whoever looks, and adds repeats where the answer does not please, errs more often than alpha."""
+    if not question.answered:
+        return ""
+    seen = listing([str(n) for n in question.answered])
+    most = max((*question.looks, question.repeats))
+    return (
+        f"The study was extended after its answer over {seen} repeats could be seen. Its intervals and "
+        f"p-values do not allow for that; `repeat: {{count: {question.answered[0]}, max: {most}, until: "
+        "decided}` does, if planned from the start."
+    )
 
 
 def _few_problems(question: Question) -> str:

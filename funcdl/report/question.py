@@ -75,6 +75,8 @@ class Question(NamedTuple):
         split of the data of its own.
     looks: the numbers of repeats at which a study that grows "until decided" looks at its answer,
         rising; the last is the most it takes. Empty for a study that does not grow.
+    answered: the repeats of earlier versions of the study whose answer had been seen before it was
+        extended; the planned looks of this version are not among them.
     cross: crossed streams -> their number of values; the repeats are all combinations, numbered with
         the last stream fastest. Empty where repeats are not crossed.
     shares: (block, label) -> test examples over training and test examples of the method's data.
@@ -115,6 +117,7 @@ class Question(NamedTuple):
     repeats: int = 1
     vary: tuple[str, ...] = ()
     looks: tuple[int, ...] = ()
+    answered: tuple[int, ...] = ()
     cross: Mapping[str, int] = {}
     shares: Mapping[tuple[str, str], float] = {}
     judged: Mapping[str, str] = {}

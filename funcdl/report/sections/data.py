@@ -69,7 +69,5 @@ def _classes(one: Holding, index: int, of: int) -> Grid:
     columns: dict[str, list[object]] = {"class": [plain(name, 40) for name in names]}
     for name, counts in zip(SPLITS, one.counts, strict=True):
         columns[name] = list(counts)
-    caption = (
-        f"Examples of each of the {k} classes of {plain(one.name, 60)} by split."
-    )
+    caption = f"Examples of each of the {k} classes of {plain(one.name, 60)} by split."
     return Grid("data" if of == 1 else f"data-{index + 1}", caption, pd.DataFrame(columns))
