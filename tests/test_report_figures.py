@@ -30,9 +30,9 @@ def draw(question, runs, metrics):
 
 
 def test_curves_against_pandas_and_scipy():
-    _, runs, metrics = quickstart()
+    question, runs, metrics = quickstart()
     measured = runs.loc[runs["phase"] == "measure", "id"]
-    found = curves(metrics, set(measured), "", "validation/accuracy", 0.95)
+    found = curves(question, metrics, set(measured), "", "validation/accuracy")
     values = metrics[metrics["run"].isin(measured) & (metrics["metric"] == "validation/accuracy")]
     assert set(found) == set(runs["method"])
     for name, group in values.groupby("method"):
@@ -46,7 +46,8 @@ def test_curves_against_pandas_and_scipy():
 def test_a_long_curve_is_thinned_and_keeps_its_ends():
     steps = np.arange(1000)
     metrics = pd.DataFrame({"run": "r", "block": "", "method": "m", "metric": "x", "step": steps})
-    found = curves(metrics.assign(value=steps * 2.0), {"r"}, "", "x", 0.95)["m"]
+    question, _, _ = quickstart(trials=2)
+    found = curves(question, metrics.assign(value=steps * 2.0), {"r"}, "", "x")["m"]
     assert len(found.steps) == POINTS
     assert (found.steps[0], found.steps[-1], found.mean[-1]) == (0, 999, 1998)
     assert np.isnan(found.half).all()

@@ -15,7 +15,7 @@ from funcdl.execute import watch as watching
 from funcdl.execute.messages import Beat, Look
 from funcdl.store.row import Row
 from funcdl.tracking.desk import Desk, Tracking
-from funcdl.tracking.tracker import run_of_row, under
+from funcdl.tracking.tracker import need, run_of_row, under
 from funcdl.types import Curve
 
 
@@ -275,6 +275,13 @@ def test_a_missing_library_is_told_before_anything_starts(tmp_path, monkeypatch,
     with pytest.raises(FuncdlError, match=r"pip install 'funcdl\[track\]'"):
         fd.run(small(), out=tmp_path / "study", track=[tracker])
     assert not (tmp_path / "study").exists()
+
+
+def test_a_folder_of_runs_is_no_library(tmp_path, monkeypatch):
+    (tmp_path / "tracked_runs").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(FuncdlError, match="tracked_runs is not installed"):
+        need("tracked_runs")
 
 
 def test_other_modes_of_wandb_are_refused():

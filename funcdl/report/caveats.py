@@ -143,13 +143,13 @@ def _one_test_set(table: list[Record]) -> str:
 
 
 def _alone(comparisons: list[Record]) -> str:
-    """Contradicting verdicts are no mistake; who quotes the narrower one should know."""
+    """Contradicting verdicts are no mistake; who quotes that of this test set should know."""
     changed = sum(map(overruled, comparisons))
     if not changed:
         return ""
     return (
         f"On this test set alone {changed} of {count(len(comparisons), 'verdict')} would differ: "
-        "repeats on the same examples do not tell what other examples would."
+        "what these examples decide, other examples of the same kind may not."
     )
 
 

@@ -38,7 +38,8 @@ def comparisons(material: Material, evidence: Evidence | None = None) -> pd.Data
     """Test the question's contrasts on the repeats that both methods share, for two populations.
 
     The headline speaks of "data like these" where the metric has a value per test example: repeats
-    and test examples are both samples (`funcdl.stats.crossed`). Where every repeat has a split of
+    and test examples are both samples (`funcdl.stats.crossed`), and never claims more than over repeats
+    alone (the hull of both intervals, the larger of both p-values: `funcdl.stats.wider`). Where every repeat has a split of
     its own it does so by Nadeau and Bengio's test. Else it speaks of "this test set" alone, and
     `population` says why.
 
@@ -170,7 +171,10 @@ def _remark(one: Contrast, ahead: Outlook | None) -> str:
     if ahead is None:
         return ""
     if ahead.repeats == 0:
-        return "half the interval is narrower than the margin already; it lies across it"
+        return (
+            "half the interval is narrower than the margin already, but it reaches past it: the "
+            "difference lies near the margin, and more repeats may move it to either side"
+        )
     if ahead.repeats is not None:
         return ""
     if one.population == SPLITS:

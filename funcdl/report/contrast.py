@@ -26,6 +26,7 @@ from funcdl.stats.interval import ROUNDING
 from funcdl.stats.outlook import Outlook, outlook, outlook_of_splits
 from funcdl.stats.paired import Paired, paired_t, refused
 from funcdl.stats.sequential import running_p
+from funcdl.stats.wider import wider_test
 
 OWN_TEST_SETS = "every repeat has a test set of its own"
 
@@ -89,7 +90,8 @@ def contrast(evidence: Evidence, block: str, a: str, b: str) -> Contrast:
         return _refused(evidence, n, f"no run has measured {question.metric}", True)
     if not common and question.apart and of_a and of_b:
         found = unpaired(evidence, of_a, of_b)
-        headline, fixed = (Comparison(test, test.p) for test in (found.headline, found.fixed))
+        wider = wider_test(found.headline, found.fixed)
+        headline, fixed = (Comparison(test, test.p) for test in (wider, found.fixed))
         return Contrast(found.n, found.examples, headline, fixed, found.population)
     if not common:
         return _refused(
@@ -117,8 +119,20 @@ def prospect(evidence: Evidence, block: str, a: str, b: str, found: Contrast) ->
     if found.population == SPLITS:
         share = max(question.shares.get((block, name), 0.0) for name in (a, b))
         return outlook_of_splits(differences, share, question.margin, evidence.level)
-    examples = bool(found.examples)
-    return outlook(differences, question.margin, evidence.level, examples=examples)
+    ahead = outlook(differences, question.margin, evidence.level, examples=bool(found.examples))
+    if not found.examples:
+        return ahead
+    over_repeats = outlook(differences.mean(-1), question.margin, evidence.level, examples=False)
+    return _both_narrow(ahead, over_repeats.repeats)
+
+
+def _both_narrow(ahead: Outlook, repeats: int | None) -> Outlook:
+    """The headline's interval holds that over repeats, which has to become narrow as well."""
+    if ahead.repeats is None and ahead.examples is not None and repeats is not None:
+        return ahead._replace(with_repeats=max(ahead.with_repeats, repeats))
+    if ahead.repeats is None or repeats is None:
+        return Outlook(None)
+    return Outlook(max(ahead.repeats, repeats))
 
 
 def correlation(scores: np.ndarray | None) -> float | None:
@@ -173,7 +187,10 @@ def _splits(
 
 
 def _both(evidence: Evidence, of_a: Runs, of_b: Runs, grid: Grid, fixed: Paired) -> Contrast:
-    """Over repeats and test examples, if the metric has a value per test example."""
+    """Over repeats and test examples, if the metric has a value per test example.
+
+    Never narrower than over repeats alone: see `funcdl.stats.wider`.
+    """
     n = grid.repeats.size
     on_set = Comparison(fixed, fixed.p)
     examples = paired_examples(evidence, of_a, of_b, grid)
@@ -188,7 +205,7 @@ def _both(evidence: Evidence, of_a: Runs, of_b: Runs, grid: Grid, fixed: Paired)
         return Contrast(n, units, Comparison(headline, None), on_set, DATA)
     table = a.minus(b).values()
     scale = max(float(np.abs(scores.sums).max()) for scores in (a, b))
-    headline = of_differences(table, evidence.level, ROUNDING * scale)
+    headline = wider_test(of_differences(table, evidence.level, ROUNDING * scale), fixed)
     return Contrast(n, units, Comparison(headline, headline.p), on_set, DATA, differences=table)
 
 

@@ -7,17 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from funcdl.report.level import level
 from funcdl.report.matrix import ranked
 from funcdl.report.question import Question
 from funcdl.report.record import Record
-from funcdl.report.wording import decimals, interval, number, p_value, plain, short
+from funcdl.report.wording import at_least, decimals, interval, number, p_value, plain, short
 
 TEST_SET = "this test set"  # the population of the columns that start with `fixed_`
-
-
-def level(question: Question) -> str:
-    """The level of the intervals, such as "95 %"."""
-    return f"{100 * (1 - question.alpha):g} %"
 
 
 def results(question: Question, table: list[Record], block: str) -> pd.DataFrame:
@@ -79,6 +75,8 @@ def pairs(question: Question, comparisons: Sequence[Record]) -> pd.DataFrame:
     if any(two_populations(row) for row in comparisons):
         found[f"{level(question)}, {TEST_SET}"] = [fixed_interval(r, digits) for r in comparisons]
         found[f"a is, {TEST_SET}"] = [row.get("fixed_verdict") or "–" for row in comparisons]
+    if any(row.get("superiority") is not None for row in comparisons):
+        found["P(a better)"] = [_chance(row) for row in comparisons]
     for name, title, show in _MORE:
         values = [row.get(name) for row in comparisons]
         if any(value is not None for value in values):
@@ -111,6 +109,13 @@ def _mean(row: Record, digits: int) -> str:
     return "diverged" if row["status"] == "diverged" else number(row["mean"], digits)
 
 
+def _chance(row: Record) -> str:
+    if row.get("superiority") is None:
+        return number(None)
+    ends = {end: row.get(f"superiority_{end}") for end in ("low", "high")}
+    return f"{row['superiority']:.2f} {interval(ends, 2)}".strip()
+
+
 def _remark(row: Record) -> str:
     said = [plain(row[name]) for name in ("reason", "remark") if row.get(name)]
     return "; ".join(dict.fromkeys(said))
@@ -122,8 +127,7 @@ def _whole(value: Any, _: int) -> str:
 
 # Columns of the comparisons that not every study has: name, heading, how a value is shown.
 _MORE = (
-    ("superiority", "P(a > b)", lambda value, _: number(value, 2)),
     ("correlation", "correlation", lambda value, _: number(value, 2)),
-    ("smallest_margin", "equal within", number),
+    ("smallest_margin", "equivalent within", at_least),
     ("more_repeats", "more repeats", _whole),
 )

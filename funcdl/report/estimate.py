@@ -12,6 +12,7 @@ from funcdl.report.record import Record
 from funcdl.stats.corrected import corrected_interval
 from funcdl.stats.crossed import FEWEST, crossed_interval
 from funcdl.stats.interval import Interval, mean_interval
+from funcdl.stats.wider import wider_interval
 
 NOTHING = Interval(0, None, None, None, None, "")
 
@@ -19,7 +20,8 @@ NOTHING = Interval(0, None, None, None, None, "")
 class Estimate(NamedTuple):
     """A method's mean over its finished repeats.
 
-    headline: its interval for what `population` names.
+    headline: its interval for what `population` names; it holds that for "this test set", since who
+        knows less of the examples cannot know more of the mean (`funcdl.stats.wider`).
     fixed: its interval for "this test set", over repeats alone.
     examples: independent units of test data that the headline resamples; 0 where it does not.
     """
@@ -70,9 +72,8 @@ def _with_examples(
         reason = f"{few} repeats; an interval for {DATA} needs {FEWEST}"
         none = fixed._replace(low=None, high=None, reason=reason if few > 1 else fixed.reason)
         return Estimate(none, fixed, units, DATA)
-    return Estimate(
-        _of(fixed, crossed_interval(examples.values(), evidence.level)), fixed, units, DATA
-    )
+    wider = wider_interval(crossed_interval(examples.values(), evidence.level), fixed)
+    return Estimate(_of(fixed, wider), fixed, units, DATA)
 
 
 def _over_splits(evidence: Evidence, grid: Grid, scores: np.ndarray, share: float) -> Interval:

@@ -17,6 +17,7 @@ from funcdl.report.figures.svg import drawn
 from funcdl.report.files import FILES
 from funcdl.report.material import Material
 from funcdl.report.page import Part, Shown, page
+from funcdl.report.protocol import short_protocol
 from funcdl.report.question import Question
 from funcdl.report.record import records
 from funcdl.report.wording import plain
@@ -95,7 +96,10 @@ def _answer_files(question: Question, found: Answer) -> Iterator[tuple[str, byte
     }
     name = plain(question.name)
     yield from tables(
-        "table", f"{name}: {plain(question.metric)} by method.", found.table, _joined(rows, several)
+        "table",
+        f"{name}: {plain(question.metric)} by method. Between repeats {short_protocol(question)}.",
+        found.table,
+        _joined(rows, several),
     )
     yield from tables(
         "comparisons",

@@ -65,7 +65,11 @@ def _compared(question: Question) -> Iterator[str]:
     trained = [place for place in question.methods if not _baseline(question, place)]
     if setting.get("steps") and trained:
         rest = f", with {listing(parts)}" if parts else ""
-        which = "Each model" if len(trained) == len(question.methods) else "Each neural network"
+        which = (
+            "Each model"
+            if len(trained) == len(question.methods)
+            else "Each model but the baselines"
+        )
         yield f"{which} was trained for {plain(setting['steps'])} steps{rest}."
 
 
@@ -242,21 +246,27 @@ def _paired(question: Question, paired: list[Record], cited: Cited) -> str:
         )
     crossed = [plain(name) for name, n in question.cross.items() if n > 1]
     over = f"draws of {listing(crossed)}" if len(crossed) > 1 else "repeats"
-    how = (
-        "the variance of the mean paired difference is that of a random-effects analysis of variance "
-        f"{cited('components')}, {cited('crossed')}, and its degrees of freedom are the harmonic mean "
-        "of those of the mean squares, weighted by their parts in it"
-    )
     if any(row.get("examples") for row in paired):
         narrow = f"a {'crossed' if len(crossed) > 1 else 'paired'} t-test over {over}"
         return (
             f"The headline test treats {over} and test examples as crossed random samples, so that it "
-            f"speaks of data like these: {how}. Beside it stands {narrow}, which speaks of this test "
+            f"speaks of data like these: {_crossed(cited)}. Beside it stands {narrow}, which speaks of this test "
             "set only; the headline takes the larger of the two p-values."
         )
     if len(crossed) > 1:
-        return f"Differences were tested with t-tests that take {over} as crossed samples: {how}."
-    return "Differences were tested with paired t-tests over the common repeats."
+        return f"Differences were tested with t-tests that take {over} as crossed samples: {_crossed(cited)}."
+    return (
+        "Differences were tested with paired t-tests over the common repeats, which speak of this test "
+        "set."
+    )
+
+
+def _crossed(cited: Cited) -> str:
+    return (
+        "the variance of the mean paired difference is that of a random-effects analysis of variance "
+        f"{cited('components')}, {cited('crossed')}, and its degrees of freedom are the harmonic mean "
+        "of those of the mean squares, weighted by their parts in it"
+    )
 
 
 def _made_with(question: Question) -> Iterator[str]:

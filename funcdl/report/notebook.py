@@ -9,6 +9,7 @@ from markupsafe import escape
 from funcdl.report.answer import Answer
 from funcdl.report.cells import Cells, cells
 from funcdl.report.display import results
+from funcdl.report.protocol import short_protocol
 from funcdl.report.question import Question
 from funcdl.report.record import records
 from funcdl.report.wording import plain
@@ -31,6 +32,7 @@ def _lines(question: Question, answer: Answer) -> Iterator[str]:
         if block:
             yield f"<p>{escape(plain(block))}</p>"
         yield from _table(cells(results(question, table, block)))
+        yield f"<p>Between repeats {escape(short_protocol(question))}.</p>"
     if answer.warnings:
         yield f"<ul>{''.join(f'<li>{escape(text)}</li>' for text in answer.warnings)}</ul>"
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from funcdl.report.display import TEST_SET, level, shared_remark, two_populations
+from funcdl.report.display import TEST_SET, shared_remark, two_populations
+from funcdl.report.evidence import DATA, SPLITS
+from funcdl.report.level import level, over_looks
+from funcdl.report.protocol import short_protocol
 from funcdl.report.question import Question
 from funcdl.report.record import Record
-from funcdl.report.wording import count, listing, plain
+from funcdl.report.wording import apart, count, family, listing, named_test, plain
 
 
 def capital(text: str) -> str:
@@ -58,34 +61,64 @@ def reading(question: Question, table: list[Record]) -> str:
     better = "larger" if question.mode == "max" else "smaller"
     every = shared_remark(table)
     said = f"For every method: {every}. " if every else ""
-    said += f"Best first; {better} is better. Means are over n measured repeats; "
-    if any(map(two_populations, table)):
-        return said + (
-            f"the {level(question)} interval allows for other test examples of this kind as well as "
-            f"for other repeats, that of “{TEST_SET}” for other repeats alone. sd is over repeats."
+    said += f"Best first; {better} is better. Means are over n measured repeats; {_kind(question, table)}"
+    looks = over_looks(question)
+    said += f" {looks}." if looks else ""
+    measured = max((row["n"] for row in table), default=0)
+    return f"{said} Between repeats {short_protocol(question)}." if measured > 1 else said
+
+
+def _kind(question: Question, table: list[Record]) -> str:
+    """What the interval of the table is."""
+    the = f"the {level(question)} interval"
+    populations = {row["population"] for row in table if row["low"] is not None}
+    if not populations:
+        return "no interval can be given."
+    if SPLITS in populations:
+        return (
+            f"{the} is that of Nadeau and Bengio's corrected resampled t-test, since random splits of "
+            "one data set overlap; sd is the splits' standard deviation."
         )
-    return said + (
-        f"the {level(question)} interval is Student's for the mean over repeats, sd their standard "
-        "deviation."
-    )
+    if DATA in populations:
+        beside = f", that of “{TEST_SET}” for other repeats alone"
+        return (
+            f"{the} allows for other test examples of this kind as well as for other repeats"
+            f"{beside if any(map(two_populations, table)) else ''}. sd is over repeats."
+        )
+    if question.cross:
+        return f"{the} takes each crossed stream for a sample; sd is over all repeats."
+    return f"{the} is Student's for the mean over repeats, sd their standard deviation."
 
 
 def tested(question: Question, pairs: list[Record]) -> str:
     """How the verdicts came about."""
-    tests = count(sum(row["p"] is not None for row in pairs), "test")
     populations = dict.fromkeys(str(row["population"]) for row in pairs if row["p"] is not None)
     if not populations:
         return "No pair could be tested."
-    said = f"Paired tests on common repeats, Holm over {tests}, alpha {question.alpha:g}"
+    test = named_test([row for row in pairs if row["p"] is not None])
+    said = f"{capital(test)}, {family(pairs)}, alpha {question.alpha:g}"
     if question.margin:
         said += f"; equivalent: the whole interval lies within ±{question.margin:g}"
-    return f"{said}. They speak of {listing(list(populations), 2)}."
+    said += f". The tests speak of {listing(list(populations), 2)}."
+    return f"{said} {_corrected(question, pairs)}" if len(pairs) > 1 else said
+
+
+def _corrected(question: Question, pairs: list[Record]) -> str:
+    """Intervals and verdicts answer for different things, and may seem to disagree."""
+    said = (
+        "Intervals are each contrast's own, better and worse are corrected over all of them: an interval "
+        "may exclude 0 while the corrected verdict is undecided"
+    )
+    said += f" (here {apart(pairs)} of {len(pairs)})." if apart(pairs) else "."
+    if question.margin:
+        said += " Equivalent is read from a contrast's own interval and needs no correction."
+    return said
 
 
 def doubts(question: Question, pairs: list[Record]) -> Iterator[str]:
     """What limits the answer by its design, whatever was found."""
     populations = {str(row["population"]) for row in pairs}
-    if all(TEST_SET in name for name in populations):
+    if populations and all(TEST_SET in name for name in populations):
         vary = listing([plain(name) for name in question.vary], 8) or "nothing that was recorded"
         yield (
             f"The intervals and tests speak of this test set: the repeats vary {vary}, not the test "
@@ -101,9 +134,9 @@ def doubts(question: Question, pairs: list[Record]) -> Iterator[str]:
             f"Trials that were behind were stopped early: {plain(question.stopping)}. One that learns "
             "slowly at first can be lost so."
         )
-    if question.margin is None and pairs:
+    if any(row["verdict"] == "undecided" for row in pairs):
+        none = " No margin was set, so no pair can be called equivalent."
         yield (
-            "“Undecided” is not “equal”: the data allow both signs. No margin was set, so no pair can "
-            "be called equivalent."
+            f"“Undecided” is not “equal”: the data allow both signs.{'' if question.margin else none}"
         )
     yield from map(plain, question.notes)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from funcdl.report.answer import Answer
+from funcdl.report.level import level, over_looks
 from funcdl.report.matrix import SYMBOLS, Matrix, matrix, ranked
+from funcdl.report.protocol import short_protocol
 from funcdl.report.question import Question
 from funcdl.report.record import Record, records
 from funcdl.report.wording import (
+    apart,
+    at_least,
     count,
     decimals,
+    family,
     interval,
     named_test,
     number,
@@ -70,7 +75,8 @@ def _block(console: Console, question: Question, answer: Answer, block: str) -> 
     pairs = [row for row in comparisons if row["block"] == block]
     square = matrix(block, table, comparisons)
     columns = _columns(question, rows)
-    verdicts = _square(square) if len(pairs) > FEW_PAIRS and len(rows) <= SQUARE else None
+    places = [short(row["rank"]) for row in rows]
+    verdicts = _square(square, places) if len(pairs) > FEW_PAIRS and len(rows) <= SQUARE else None
     limit = console.width if console.is_terminal else LIMIT
     if verdicts and _width([*columns, verdicts]) <= limit:
         columns, verdicts = [*columns, verdicts], None
@@ -81,14 +87,28 @@ def _block(console: Console, question: Question, answer: Answer, block: str) -> 
         _print(console, Text(""))
         _print_columns(console, [*columns[:2], verdicts])
     if len(pairs) <= FEW_PAIRS:
-        lines = [Text(""), *map(_line, pairs)] if pairs else []
+        lines = [Text(""), *(_line(question, pair) for pair in pairs)] if pairs else []
     else:
-        lines = _counts(square) if len(rows) > SQUARE else []
+        lines = _counts(square, places) if len(rows) > SQUARE else []
         lines.append(Text(_legend(question, pairs, len(rows) <= SQUARE), style="dim"))
-    if spoken := scope(rows):
-        _print(console, Text(f"Intervals and tests: {spoken}", style="dim"))
+    for text in _basis(question, rows, pairs):
+        _print(console, Text(text, style="dim"))
     for line in lines:
         _print(console, line)
+
+
+def _basis(question: Question, rows: list[Record], pairs: list[Record]) -> Iterator[str]:
+    """What the numbers speak of, under which level, and what varied between them."""
+    if spoken := scope(rows, question.cross):
+        looks = over_looks(question)
+        yield f"Intervals and tests: {spoken}{looks and '; ' + looks}"
+    if max((row["n"] for row in rows), default=0) > 1:
+        yield f"Repeats: {short_protocol(question)}"
+    if apart(pairs):
+        yield (
+            f"Intervals are per contrast, verdicts corrected ({family(pairs)}): {apart(pairs)} undecided "
+            "though the interval excludes 0"
+        )
 
 
 def _columns(question: Question, rows: list[Record]) -> list[Column]:
@@ -97,12 +117,12 @@ def _columns(question: Question, rows: list[Record]) -> list[Column]:
         "diverged" if row["status"] == "diverged" else number(row["mean"], digits) for row in rows
     ]
     columns: list[Column] = [
-        ("#", _texts(str(i + 1) for i in range(len(rows))), "right"),
+        ("#", _texts(short(row["rank"]) for row in rows), "right"),
         ("method", _texts(plain(row["method"], 48) for row in rows), "left"),
         ("n", _texts(str(row["n"]) for row in rows), "right"),
         (plain(question.metric, 32), _texts(means), "right"),
         (
-            f"{100 * (1 - question.alpha):g} % interval",
+            f"{level(question)} interval",
             _texts(interval(row, digits) for row in rows),
             "left",
         ),
@@ -119,10 +139,9 @@ def _texts(values: Iterable[str]) -> list[Text]:
     return [Text(value) for value in values]
 
 
-def _square(square: Matrix) -> Column:
-    """The verdicts as one column, a character per method."""
-    places = [str(j + 1) for j in range(len(square.methods))]
-    wide = len(places[-1])
+def _square(square: Matrix, places: Sequence[str]) -> Column:
+    """The verdicts as one column, a character per method, under the methods' ranks."""
+    wide = max(map(len, places))
     cells = []
     for i, row in enumerate(square.cells):
         text = Text()
@@ -134,17 +153,17 @@ def _square(square: Matrix) -> Column:
     return " ".join(place.rjust(wide) for place in places), cells, "left"
 
 
-def _counts(square: Matrix) -> list[Text]:
+def _counts(square: Matrix, places: Sequence[str]) -> list[Text]:
     """A line per method, where the square would be too large."""
     lines = [Text("")]
-    for i, (name, row) in enumerate(zip(square.methods, square.cells, strict=True)):
+    for place, name, row in zip(places, square.methods, square.cells, strict=True):
         found = [cell["verdict"] for cell in row if cell]
         said = [f"{found.count(word)} {word}" for word in SYMBOLS if word in found]
-        lines.append(Text(f"{i + 1:>3}  {plain(name, 48)}: {', '.join(said)}"))
+        lines.append(Text(f"{place:>3}  {plain(name, 48)}: {', '.join(said)}"))
     return lines
 
 
-def _line(pair: Record) -> Text:
+def _line(question: Question, pair: Record) -> Text:
     """One comparison in words."""
     text = Text(f"{plain(pair['a'], 48)} ")
     text.append(WORDS[pair["verdict"]], style=STYLES.get(pair["verdict"], "dim"))
@@ -155,9 +174,21 @@ def _line(pair: Record) -> Text:
         digits = decimals([pair])
         text.append(f"{number(pair['difference'], digits)} {interval(pair, digits)}, ")
         text.append(f"p {p_value(pair['p_holm'])} (Holm), n {pair['n']}")
+        if pair["verdict"] == "undecided":
+            text.append(f"; {_lacking(question, pair, digits)}")
     if overruled(pair):
         text.append(f" (this test set alone: {pair['fixed_verdict']})", style="dim")
     return text
+
+
+def _lacking(question: Question, pair: Record, digits: int) -> str:
+    """What an undecided contrast says all the same, and what would decide it."""
+    said = [f"equivalent within {at_least(pair['smallest_margin'], digits)}"]
+    if question.margin and pair["more_repeats"]:
+        said.append(f"{count(pair['more_repeats'], 'more repeat')} for the margin {question.margin:g}")
+    elif pair["remark"]:
+        said.append(plain(pair["remark"]))
+    return "; ".join(said)
 
 
 def _legend(question: Question, pairs: list[Record], square: bool) -> str:
@@ -167,8 +198,7 @@ def _legend(question: Question, pairs: list[Record], square: bool) -> str:
     marks = f"{marks} the column's method  " if square else ""
     other = sum(map(overruled, pairs))
     alone = f"; this test set alone decides {other} otherwise" if other else ""
-    tests = count(len(pairs), "test")
-    return f"{marks}({named_test(pairs)}, Holm over {tests}, alpha {question.alpha:g}{alone})"
+    return f"{marks}({named_test(pairs)}, {family(pairs)}, alpha {question.alpha:g}{alone})"
 
 
 def _width(columns: Sequence[Column]) -> int:

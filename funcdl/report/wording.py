@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -120,28 +120,44 @@ def listing(names: Sequence[str], most: int = 4) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def scope(rows: Iterable[Record]) -> str:
+def scope(rows: Iterable[Record], cross: Mapping[str, int] | None = None) -> str:
     """What intervals and tests speak of, and what they rest on; empty where nothing was measured.
 
     Args:
         rows: of a table or of comparisons, with `n`, `examples` and `population`.
+        cross: crossed streams -> how many values, where repeats are crossed.
 
     >>> scope([{"n": 5, "examples": 360, "population": "data like these"}])
     'data like these (5 repeats x 360 test examples)'
     >>> scope([{"n": 5, "examples": 0, "population": "this test set (no metric per example)"}])
     'this test set (5 repeats; no metric per example)'
+    >>> crossed = {"n": 6, "examples": 0, "population": "data like these (resampled splits)"}
+    >>> scope([crossed], {"split": 3, "init": 2}), scope([crossed])
+    ('data like these (3 splits x 2 init)', 'data like these (6 splits)')
     """
     known = [row for row in rows if row["n"]]
     if not known:
         return ""
-    fewest, most = (pick(row["n"] for row in known) for pick in (min, max))
-    repeats = count(most, "repeat") if fewest == most else f"{fewest} to {count(most, 'repeat')}"
     kinds = [row["population"] for row in known]
     name, _, why = max(dict.fromkeys(kinds), key=kinds.count).removesuffix(")").partition(" (")
+    splits = why == "resampled splits"
+    repeats = _repeats([row["n"] for row in known], cross or {}, "split" if splits else "repeat")
+    why = "" if splits else why
     examples = max(row["examples"] or 0 for row in known)
     if examples:
         return f"{name} ({repeats} x {count(examples, 'test example')})"
     return f"{name} ({repeats}; {why})" if why else f"{name} ({repeats})"
+
+
+def _repeats(ns: Sequence[int], cross: Mapping[str, int], noun: str) -> str:
+    fewest, most = min(ns), max(ns)
+    among = count(most, noun) if fewest == most else f"{fewest} to {count(most, noun)}"
+    if not cross:
+        return among
+    axes = [count(n, "split") if name == "split" else f"{n} {plain(name)}" for name, n in cross.items()]
+    if fewest == math.prod(cross.values()):
+        return " x ".join(axes)
+    return f"{among} of {' x '.join(axes)}"
 
 
 def place(row: Record) -> str:
@@ -161,12 +177,49 @@ def named_test(pairs: Sequence[Record]) -> str:
     """
     names = {
         "data like these": "t over repeats and test examples",
-        "data like these (resampled splits)": "corrected resampled t",
+        "data like these (resampled splits)": "corrected resampled t (Nadeau and Bengio)",
         "data like these (repeats not paired)": "Welch's t over repeats and test examples",
     }
     kinds = [row["population"] for row in pairs]
     kind = max(dict.fromkeys(kinds), key=kinds.count, default="")
     return names.get(kind, "Welch's t" if "not paired" in kind else "paired t")
+
+
+def family(pairs: Sequence[Record]) -> str:
+    """How many contrasts Holm's correction is over: those asked, refused or not.
+
+    >>> family([{"p": 0.01}, {"p": 0.2}, {"p": None}])
+    'Holm over 3 tests, of which 1 refused'
+    """
+    refused = sum(row["p"] is None for row in pairs)
+    among = f", of which {refused} refused" if refused else ""
+    return f"Holm over {count(len(pairs), 'test')}{among}"
+
+
+def apart(pairs: Sequence[Record]) -> int:
+    """How many contrasts are undecided although their interval excludes 0: the family decides.
+
+    >>> apart([{"verdict": "undecided", "low": 0.1, "high": 0.2}])
+    1
+    """
+    return sum(
+        row["verdict"] == "undecided" and row["low"] is not None and row["low"] * row["high"] > 0
+        for row in pairs
+    )
+
+
+def at_least(margin: float | None, digits: int) -> str:
+    """The smallest margin, rounded up, so that what is printed is one.
+
+    >>> at_least(0.01231, 3), at_least(0.012, 3), at_least(None, 3)
+    ('0.013', '0.012', '–')
+    """
+    if margin is None or not math.isfinite(margin):
+        return number(margin, digits)
+    scale = 10.0**digits
+    nearest = round(margin * scale)
+    up = nearest if math.isclose(nearest, margin * scale, rel_tol=1e-9) else math.ceil(margin * scale)
+    return number(up / scale, digits)
 
 
 def overruled(row: Record) -> bool:

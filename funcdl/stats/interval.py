@@ -93,9 +93,18 @@ def mean_and_sd(x: np.ndarray) -> tuple[float | None, float | None]:
     """
     if (x == x[0]).all():
         return float(x[0]), (0.0 if len(x) > 1 else None)
+    mean = _total(x) / len(x)
     with np.errstate(over="ignore", invalid="ignore"):
-        mean, sd = float(x.mean()), float(x.std(ddof=1))
+        sd = math.sqrt(_total(np.square(x - mean)) / (len(x) - 1)) if math.isfinite(mean) else mean
     return (mean if math.isfinite(mean) else None), (sd if math.isfinite(sd) else None)
+
+
+def _total(x: np.ndarray) -> float:
+    """The sum, correctly rounded, so that it does not depend on the order; infinite if too large."""
+    try:
+        return math.fsum(x.tolist())
+    except OverflowError:
+        return math.inf
 
 
 def vector(values: Sequence[float] | Array, name: str) -> np.ndarray:

@@ -91,7 +91,9 @@ def need(library: str) -> None:
     Raises:
         FuncdlError: says how to install it.
     """
-    if find_spec(library) is None:
+    found = find_spec(library)
+    # A folder `./wandb`, where that library writes its runs, can be imported, too, and is no library.
+    if found is None or found.origin is None:
         raise FuncdlError(
             f"{library} is not installed, which this needs; install it by "
             "`pip install 'funcdl[track]'`, or leave the option out"

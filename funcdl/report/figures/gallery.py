@@ -37,7 +37,7 @@ def drawings(
             shown = looks_in(question, rows, block)
             found.append(intervals(question, rows, block, shown))
             for metric in dict.fromkeys((question.selected_by, "train/loss")):
-                lines = curves(metrics, finished, block, metric, 1 - question.alpha)
+                lines = curves(question, metrics, finished, block, metric)
                 found.append(learning(question, lines, block, metric, shown))
             for key in question.tuned:
                 trials = [run for run in runs if run["block"] == block]

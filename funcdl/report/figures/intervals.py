@@ -5,7 +5,9 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from funcdl.report.evidence import DATA, SPLITS
 from funcdl.report.figures.drawing import OTHERS, WIDTH, Drawing, Looks, axis_title, fit
+from funcdl.report.level import level
 from funcdl.report.question import Question
 from funcdl.report.record import Record
 from funcdl.report.wording import plain
@@ -38,11 +40,18 @@ def intervals(question: Question, rows: list[Record], block: str, shown: Looks) 
     ax.locator_params(axis="x", nbins=6)
     ax.set_xlabel(axis_title(question.metric))
     fit(figure, left=0.25 + 0.075 * max(map(len, names)))
-    level = f"{100 * (1 - question.alpha):g} %"
     hollow = "; hollow: some repeats diverged" if any(r["status"] != "ok" for r in rows) else ""
-    what = "thin: for data like these, thick: for this test set" if two else "over repeats"
-    title = f"{axis_title(question.metric)}: mean and {level} interval, {what}{hollow}"
+    split = any(row["population"] == SPLITS for row in rows)
+    alone = "over random splits, corrected for their overlap" if split else _alone(rows)
+    what = "thin: for data like these, thick: for this test set" if two else alone
+    title = f"{axis_title(question.metric)}: mean and {level(question)} interval, {what}{hollow}"
     return Drawing(block, title, f"{title}. Best first: {', '.join(names)}.", figure, "intervals")
+
+
+def _alone(rows: list[Record]) -> str:
+    """What the only interval speaks of."""
+    data = any(row["population"] == DATA and row["low"] is not None for row in rows)
+    return "for data like these" if data else "over repeats"
 
 
 def _both(row: Record) -> bool:

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from funcdl.report.figures.curve import Curve
 from funcdl.report.figures.drawing import OTHERS, Drawing, Looks, axis_title, legend, plain_log
 from funcdl.report.question import Question
+from funcdl.report.spread import over
 from funcdl.report.wording import plain
+from funcdl.stats.sequential import level_at
 
 BACKGROUND = 20  # points of a curve that is drawn grey
 
@@ -38,9 +40,9 @@ def learning(
     ax.set_xlabel("step")
     ax.set_ylabel(axis_title(metric))
     legend(ax, {label: shown.get(label) for label in lines}, marker=False)
-    level = f"{100 * (1 - question.alpha):g} %"
-    every = all(np.isnan(curve.half).all() for curve in lines.values())
-    band = "one repeat, so no interval" if every else f"mean and {level} interval over the repeats"
+    level = f"{100 * level_at(question.alpha, question.looks):.3g} %"
+    reasons = [curve.reason for curve in lines.values()]
+    band = f"mean and {level} interval {over(question)}" if "" in reasons else reasons[0]
     title = f"Learning curves: {axis_title(metric)}, {band}"
     name = "learning" if metric == question.selected_by else f"learning {metric}"
     return Drawing(block, title, f"{title}. {_ends(lines)}", figure, name)
@@ -50,7 +52,7 @@ def _coarse(curve: Curve) -> Curve:
     """A curve that is drawn in the background, with fewer points."""
     count = len(curve.steps)
     keep = np.unique(np.linspace(0, count - 1, min(count, BACKGROUND)).round().astype(int))
-    return Curve(curve.steps[keep], curve.mean[keep], curve.half[keep])
+    return Curve(curve.steps[keep], curve.mean[keep], curve.half[keep], curve.reason)
 
 
 def _ends(lines: dict[str, Curve]) -> str:

@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
 from funcdl.report.answer import Answer
+from funcdl.report.display import pairs as shown_pairs
+from funcdl.report.display import two_populations
+from funcdl.report.level import level
 from funcdl.report.material import Material
 from funcdl.report.matrix import flipped, ranked
 from funcdl.report.question import Question
 from funcdl.report.record import Record, records
 from funcdl.report.section import Grid, Section
-from funcdl.report.wording import (
-    count,
-    decimals,
-    interval,
-    number,
-    overruled,
-    p_value,
-    plain,
-    scope,
-    short,
-)
+from funcdl.report.wording import count, overruled, plain, scope
 
 MOST = 45  # contrasts on a page; of more, those of the leader
 
@@ -45,7 +37,7 @@ def effects(material: Material, answer: Answer) -> Iterator[Section]:
             "Size of the differences",
             block,
             tuple(text for text in _paragraphs(question, pairs, shown) if text),
-            (Grid("effects", _caption(question), _frame(question, shown)),),
+            (Grid("effects", _caption(question), shown_pairs(question, shown)),),
         )
 
 
@@ -58,8 +50,8 @@ def _of(leader: str, pairs: list[Record]) -> list[Record]:
 def _paragraphs(question: Question, pairs: list[Record], shown: list[Record]) -> Iterator[str]:
     looks = f", each at one of {len(question.looks)} planned looks" if question.looks else ""
     yield (
-        f"Differences a - b of {plain(question.metric)}, with {100 * (1 - question.alpha):g} % "
-        f"intervals for {scope(pairs)}{looks}."
+        f"Differences a - b of {plain(question.metric)}, with {level(question)} intervals for "
+        f"{scope(pairs, question.cross)}{looks}."
     )
     yield _alone(pairs)
     yield _correlated(pairs)
@@ -68,13 +60,13 @@ def _paragraphs(question: Question, pairs: list[Record], shown: list[Record]) ->
 
 
 def _alone(pairs: list[Record]) -> str:
-    if all(pair["fixed_low"] == pair["low"] for pair in pairs):
+    if not any(map(two_populations, pairs)):
         return ""
     changed = sum(map(overruled, pairs))
     differ = f"{changed} of {count(len(pairs), 'verdict')} would differ" if changed else ""
     return (
         "The interval for this test set alone holds what the repeats vary and takes these test examples "
-        "for all there are. It is narrower, and says nothing about other data"
+        "for all there are. It says nothing about other data"
         + (f": {differ}." if differ else ".")
     )
 
@@ -95,50 +87,6 @@ def _caption(question: Question) -> str:
     margin = f", within {question.margin:g} when equivalent" if question.margin else ""
     return (
         f"Contrasts of {plain(question.metric)}{margin}. P(a better): the share of paired repeats that a "
-        "wins, ties half, a description and no test. Smallest margin: above it the two are equivalent."
+        "wins, ties half, a description and no test. Equivalent within: at any margin above it the two are "
+        "equivalent (rounded up)."
     )
-
-
-def _frame(question: Question, pairs: list[Record]) -> pd.DataFrame:
-    digits = decimals(pairs)
-    columns: dict[str, list[str]] = {
-        "a": [plain(pair["a"], 60) for pair in pairs],
-        "b": [plain(pair["b"], 60) for pair in pairs],
-        "verdict": [pair["verdict"] for pair in pairs],
-        "difference": [number(pair["difference"], digits) for pair in pairs],
-        "interval": [interval(pair, digits) for pair in pairs],
-        "p (Holm)": [p_value(pair["p_holm"]) for pair in pairs],
-    }
-    if any(pair["fixed_low"] not in (None, pair["low"]) for pair in pairs):
-        fixed = [{"low": pair["fixed_low"], "high": pair["fixed_high"]} for pair in pairs]
-        columns["this test set alone"] = [
-            f"{interval(one, digits)} {pair['fixed_verdict']}".strip()
-            for one, pair in zip(fixed, pairs, strict=True)
-        ]
-    columns["P(a better)"] = [_chance(pair) for pair in pairs]
-    columns["smallest margin"] = [
-        number(_up(pair["smallest_margin"], digits), digits) for pair in pairs
-    ]
-    if question.margin and any(pair["verdict"] == "undecided" for pair in pairs):
-        columns["to half the width below the margin"] = [_lacking(pair) for pair in pairs]
-    return pd.DataFrame(columns)
-
-
-def _chance(pair: Record) -> str:
-    if pair["superiority"] is None:
-        return number(None)
-    ends = {"low": pair["superiority_low"], "high": pair["superiority_high"]}
-    return f"{pair['superiority']:.2f} {interval(ends, 2)}".strip()
-
-
-def _up(margin: float | None, digits: int) -> float | None:
-    """Rounded up, so that the printed margin is one."""
-    return None if margin is None else float(np.ceil(margin * 10**digits) / 10**digits)
-
-
-def _lacking(pair: Record) -> str:
-    if pair["verdict"] != "undecided":
-        return ""
-    if pair["more_repeats"]:
-        return f"{short(pair['more_repeats'])} more repeats"
-    return pair["remark"] or ""
