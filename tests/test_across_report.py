@@ -245,3 +245,58 @@ def test_odd_names_and_many_methods_are_drawn():
         assert width < 6
         assert height < 15
     assert all("\x1b" not in text for text in part.paragraphs)
+
+
+# The sentence over all problems
+
+
+def leading(material):
+    return answer(material).sentence
+
+
+def test_a_sentence_over_all_problems_leads_the_answer():
+    material = study(drawn(10, 3))
+    said = leading(material)
+    start = "Over 10 problems m2 has the best mean rank (1 of 3); it is better than m0 and m1 by "
+    assert said.startswith(start + "Wilcoxon's signed-rank tests with Holm. p0: ")
+    turned = study(1 - drawn(10, 3), mode="min")
+    assert leading(turned).startswith(start)
+
+
+def test_what_is_not_decided_over_problems_is_named():
+    scores = drawn(10, 3)
+    scores[:, 1] = scores[:, 2] + np.where(np.arange(10) < 6, -0.001, 0.002)
+    said = leading(study(scores)).partition(" p0: ")[0]
+    assert "m2 has the best mean rank (1.4 of 3); it is better than m0 by Wilcoxon's" in said
+    assert said.endswith("not decided against m1.")
+    even = np.tile([[0.5, 0.6], [0.6, 0.5]], (4, 1))
+    said = leading(study(even)).partition(" p0: ")[0]
+    assert said.startswith("Over 8 problems m0 and m1 share the best mean rank (1.5 of 2); no pair")
+
+
+def test_few_problems_are_said_to_decide_nothing():
+    said = leading(study(drawn(3, 3))).partition(" p0: ")[0]
+    assert said == (
+        "Over 3 problems m2 has the best mean rank (1 of 3), but 3 problems are too few to decide "
+        "anything across them (it takes 7 for 3 contrasts)."
+    )
+    assert leading(study(drawn(1, 3))).startswith("p0: ")
+    assert leading(study(drawn(3, 3), missing=EVERYTHING)).startswith("p0: ")
+    contrasts = [("m0", "m1")]
+    said = leading(study(drawn(8, 3), contrasts=contrasts)).partition(" p0: ")[0]
+    assert "m1 is better than m0" in said
+
+
+def test_the_section_says_nothing_twice_and_nothing_against_itself():
+    agreed = section(study(drawn(9, 3) + 0.1 * np.arange(3)))
+    said = " ".join(agreed.paragraphs)
+    assert "p < .001" in said
+    assert "p = <" not in said
+    assert "infinite" not in said
+    assert "every problem gives the same order" in said
+    assert "The critical difference depends" in said
+    hopeless = " ".join(section(study(drawn(6, 4) + 0.1 * np.arange(4))).paragraphs)
+    assert "the places are not all alike" in hopeless
+    assert "between which two of them the difference lies is not decided" in hopeless
+    assert "The critical difference depends" not in hopeless
+    assert "is not decided" not in said

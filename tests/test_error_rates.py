@@ -408,16 +408,19 @@ def test_report_tests_repeats_by_the_paired_t_test():
 
 
 def test_report_tests_data_like_these_by_repeats_crossed_with_examples():
-    """The verdict of the headline is the vectorised test above, world by world."""
+    """The headline is the vectorised test above or that over repeats, whichever claims less."""
     rng = np.random.default_rng(71)
     d = answers(rng, 5, 60, 0.7, 0.1, "accuracy", worlds=40)
     a, b = np.where(d > 0, 1.0, 0.0), np.where(d < 0, 1.0, 0.0)
     expected = over_repeats_and_examples(d)
+    wider = 0
     for x, y, p in zip(a, b, expected, strict=True):
         row = headline(two_methods(x, y))
+        alone = paired_t(x.mean(axis=1), y.mean(axis=1)).p
+        wider, p = wider + (alone > p), max(p, alone)
         assert row["p"] == pytest.approx(p, rel=1e-6)
         assert row["population"].startswith("data like these")
-        assert row["fixed_p"] == pytest.approx(paired_t(x.mean(axis=1), y.mean(axis=1)).p, rel=1e-6)
+        assert row["fixed_p"] == pytest.approx(alone, rel=1e-6)
         assert (row["verdict"] in ("better", "worse")) == (p < ALPHA)
 
 

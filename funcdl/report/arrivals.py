@@ -19,11 +19,13 @@ class Arrivals(NamedTuple):
         that diverged on its way, as long as any run, for it will never arrive.
     seconds: likewise; a run's seconds are spread evenly over its steps.
     reached: whether it arrived.
+    repeats: which repeat each run is.
     """
 
     steps: np.ndarray
     seconds: np.ndarray
     reached: np.ndarray
+    repeats: np.ndarray
 
     @property
     def times(self) -> tuple[np.ndarray, np.ndarray]:
@@ -64,15 +66,20 @@ def race(material: Material, block: str) -> Race:
     whole = [name for name, run in known.items() if run["status"] != "diverged"] or list(known)
     longest = max(lengths.values(), default=0.0)
     slowest = max((_seconds(run) for run in known.values()), default=0.0)
-    rows: dict[str, list[tuple[float, float, bool]]] = {}
+    rows: dict[str, list[tuple[float, float, bool, int]]] = {}
     for name, run in known.items():
         took = _seconds(run)
         if name in first.index:
-            row = (float(first[name]), took * float(first[name]) / lengths[name], True)
+            row = (
+                float(first[name]),
+                took * float(first[name]) / lengths[name],
+                True,
+                run["repeat"],
+            )
         elif run["status"] == "diverged":
-            row = (longest, slowest, False)
+            row = (longest, slowest, False, run["repeat"])
         else:
-            row = (lengths[name], took, False)
+            row = (lengths[name], took, False, run["repeat"])
         rows.setdefault(run["method"], []).append(row)
     found = {
         label: Arrivals(*map(np.array, zip(*each, strict=True))) for label, each in rows.items()

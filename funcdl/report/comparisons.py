@@ -39,9 +39,9 @@ def comparisons(material: Material, evidence: Evidence | None = None) -> pd.Data
 
     The headline speaks of "data like these" where the metric has a value per test example: repeats
     and test examples are both samples (`funcdl.stats.crossed`), and never claims more than over repeats
-    alone (the hull of both intervals, the larger of both p-values: `funcdl.stats.wider`). Where every repeat has a split of
-    its own it does so by Nadeau and Bengio's test. Else it speaks of "this test set" alone, and
-    `population` says why.
+    alone (the hull of both intervals, the larger of both p-values: `funcdl.stats.wider`). Where every
+    repeat has a split of its own it does so by Nadeau and Bengio's test. Else it speaks of "this test
+    set" alone, and `population` says why.
 
     Columns: `block`, `a`, `b`; `n` (common repeats) and `examples` (independent units of test data
     that the headline's test resamples; 0 where it does not); `difference` (mean of a - b), `low`,

@@ -250,8 +250,8 @@ def _paired(question: Question, paired: list[Record], cited: Cited) -> str:
         narrow = f"a {'crossed' if len(crossed) > 1 else 'paired'} t-test over {over}"
         return (
             f"The headline test treats {over} and test examples as crossed random samples, so that it "
-            f"speaks of data like these: {_crossed(cited)}. Beside it stands {narrow}, which speaks of this test "
-            "set only; the headline takes the larger of the two p-values."
+            f"speaks of data like these: {_crossed(cited)}. Beside it stands {narrow}, which speaks of "
+            "this test set only; the headline takes the larger of the two p-values."
         )
     if len(crossed) > 1:
         return f"Differences were tested with t-tests that take {over} as crossed samples: {_crossed(cited)}."

@@ -32,6 +32,7 @@ class Predicted(NamedTuple):
     run: str
     test: Scored
     validation: Scored
+    repeat: int = 0
 
 
 def predicted(material: Material, block: str) -> dict[str, list[Predicted]]:
@@ -46,7 +47,7 @@ def predicted(material: Material, block: str) -> dict[str, list[Predicted]]:
         kept = all(name in outputs and name in targets for outputs, targets in splits)
         if run["block"] == block and run["status"] == "ok" and kept and label in found:
             pairs = ((outputs[name], targets[name]) for outputs, targets in splits)
-            found[label].append(Predicted(name, *pairs))
+            found[label].append(Predicted(name, *pairs, _repeat(run)))
     return {label: runs for label, runs in found.items() if runs}
 
 

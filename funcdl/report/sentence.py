@@ -1,8 +1,10 @@
-"""The answer in one sentence per block."""
+"""The answer in one sentence per block, and one over all blocks before them."""
 
 from __future__ import annotations
 
+from funcdl.report.level import level
 from funcdl.report.matrix import flipped, ranked
+from funcdl.report.overall import overall
 from funcdl.report.question import Question
 from funcdl.report.record import Record
 from funcdl.report.wording import (
@@ -16,6 +18,7 @@ from funcdl.report.wording import (
     plain,
 )
 
+MOST = 3  # of those that share the lead, so many are told of
 PHRASES = {
     "better": "better than {}",
     "worse": "yet worse than {} by the test",
@@ -35,7 +38,7 @@ def sentence(question: Question, table: list[Record], comparisons: list[Record])
         table: its table, as records.
         comparisons: its comparisons, as records.
     """
-    parts = []
+    parts = [text] if (text := overall(question, table)) else []
     for block in question.blocks:
         rows = [row for row in table if row["block"] == block]
         pairs = [row for row in comparisons if row["block"] == block]
@@ -54,17 +57,52 @@ def _block(question: Question, rows: list[Record], pairs: list[Record]) -> str:
     best = min(row["rank"] for row in finished)
     leaders = [row for row in finished if row["rank"] == best]
     names = [plain(row["method"], 60) for row in leaders]
-    metric, estimate = plain(question.metric), _estimate(leaders[0], question)
+    metric = plain(question.metric)
     superlative = "highest" if question.mode == "max" else "lowest"
     if len(rows) == 1:
+        estimate = _estimate(leaders[0], question)
         return f"{names[0]} has a mean {metric} of {estimate}; it is the only method."
-    if len(names) > 1:
-        return f"{listing(names)} share the {superlative} mean {metric}, {estimate}."
-    claim = f"{names[0]} has the {superlative} mean {metric}, {estimate}"
     order = [row["method"] for row in ranked(rows, rows[0]["block"])]
+    if len(names) > 1:
+        mean = number(leaders[0]["mean"], decimals(leaders))
+        claim = f"{listing(names)} share the {superlative} mean {metric}, {mean}"
+        return f"{claim}; {_of_several(order, order[: len(names)], pairs, question)}."
+    claim = f"{names[0]} has the {superlative} mean {metric}, {_estimate(leaders[0], question)}"
     seen = _of_leader(order[0], pairs)
+    if not seen:
+        return f"{claim}; {_others(pairs)}."
     alone = _alone(order, seen)
     return f"{claim}; {_tested(order, seen, question)}.{alone and ' ' + alone}"
+
+
+def _of_several(
+    order: list[str], leaders: list[str], pairs: list[Record], question: Question
+) -> str:
+    """The verdicts of leaders that share the lead, each contrast told once."""
+    said = []
+    for i, leader in enumerate(leaders[:MOST]):
+        seen = [pair for pair in _of_leader(leader, pairs) if pair["b"] not in leaders[:i]]
+        if seen:
+            said.append(_tested(order, seen, question, plain(leader, 60)))
+    return "; ".join(said) or _others(pairs)
+
+
+def _others(pairs: list[Record]) -> str:
+    """The contrasts that were asked, where none has the leader in it."""
+    if not pairs:
+        return "no contrast tests it"
+    won = [flipped(pair) if pair["verdict"] == "worse" else pair for pair in pairs]
+    better = [
+        f"{plain(pair['a'], 60)} better than {plain(pair['b'], 60)}"
+        for pair in won
+        if pair["verdict"] == "better"
+    ]
+    said = [f"{len(better)} better ({listing(better)})"] if better else []
+    for word in ("equivalent", "undecided", "refused"):
+        alike = sum(pair["verdict"] == word for pair in pairs)
+        said += [f"{alike} {word}"] if alike else []
+    asked = f"of {count(len(pairs), 'contrast')} asked, none of which tests the lead"
+    return f"{asked}, {', '.join(said)}"
 
 
 def _estimate(row: Record, question: Question) -> str:
@@ -75,8 +113,8 @@ def _estimate(row: Record, question: Question) -> str:
         over += f" ({row['diverged']} more diverged)"
     if not half(row):
         return f"{mean} {over}"
-    level = f"{100 * (1 - question.alpha):g} % interval"
-    return f"{mean} ({level} {number(row['low'], digits)} to {number(row['high'], digits)}) {over}"
+    ends = f"{number(row['low'], digits)} to {number(row['high'], digits)}"
+    return f"{mean} ({level(question)} interval {ends}) {over}"
 
 
 def _of_leader(leader: str, pairs: list[Record]) -> list[Record]:
@@ -85,17 +123,15 @@ def _of_leader(leader: str, pairs: list[Record]) -> list[Record]:
     return [pair for pair in seen if pair["a"] == leader]
 
 
-def _tested(order: list[str], pairs: list[Record], question: Question) -> str:
-    """What the tests say of the leader against the others, its closest rivals first."""
-    if not pairs:
-        return "no contrast tests it"
+def _tested(order: list[str], pairs: list[Record], question: Question, who: str = "it") -> str:
+    """What the tests say of a leader against the others, its closest rivals first."""
     said = _said(order, pairs, "verdict")
     if question.margin and "equivalent" in {pair["verdict"] for pair in pairs}:
         said += f" (equivalent: within {question.margin:g})"
     good = {pair["verdict"] for pair in pairs} & {"better", "equivalent"}
     tested = [pair for pair in pairs if pair["verdict"] != "refused"]
     where = f"on {place(tested[0])} " if tested else ""
-    return f"{'' if good else 'but '}{where}it is {said}"
+    return f"{'' if good else 'but '}{where}{who} is {said}"
 
 
 def _alone(order: list[str], pairs: list[Record]) -> str:

@@ -185,7 +185,9 @@ def _lacking(question: Question, pair: Record, digits: int) -> str:
     """What an undecided contrast says all the same, and what would decide it."""
     said = [f"equivalent within {at_least(pair['smallest_margin'], digits)}"]
     if question.margin and pair["more_repeats"]:
-        said.append(f"{count(pair['more_repeats'], 'more repeat')} for the margin {question.margin:g}")
+        said.append(
+            f"{count(pair['more_repeats'], 'more repeat')} for the margin {question.margin:g}"
+        )
     elif pair["remark"]:
         said.append(plain(pair["remark"]))
     return "; ".join(said)

@@ -154,7 +154,9 @@ def _repeats(ns: Sequence[int], cross: Mapping[str, int], noun: str) -> str:
     among = count(most, noun) if fewest == most else f"{fewest} to {count(most, noun)}"
     if not cross:
         return among
-    axes = [count(n, "split") if name == "split" else f"{n} {plain(name)}" for name, n in cross.items()]
+    axes = [
+        count(n, "split") if name == "split" else f"{n} {plain(name)}" for name, n in cross.items()
+    ]
     if fewest == math.prod(cross.values()):
         return " x ".join(axes)
     return f"{among} of {' x '.join(axes)}"
@@ -218,7 +220,11 @@ def at_least(margin: float | None, digits: int) -> str:
         return number(margin, digits)
     scale = 10.0**digits
     nearest = round(margin * scale)
-    up = nearest if math.isclose(nearest, margin * scale, rel_tol=1e-9) else math.ceil(margin * scale)
+    up = (
+        nearest
+        if math.isclose(nearest, margin * scale, rel_tol=1e-9)
+        else math.ceil(margin * scale)
+    )
     return number(up / scale, digits)
 
 

@@ -52,6 +52,4 @@ def wider_test(found: Paired, inner: Paired) -> Paired:
     ends = [found.low, found.high, inner.low, inner.high]
     known = [end for end in ends if end is not None]
     larger = inner if inner.p > found.p else found
-    return found._replace(
-        low=min(known), high=max(known), t=larger.t, p=larger.p, df=larger.df
-    )
+    return found._replace(low=min(known), high=max(known), t=larger.t, p=larger.p, df=larger.df)

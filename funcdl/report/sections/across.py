@@ -13,6 +13,7 @@ from funcdl.report.figures.critical import critical
 from funcdl.report.figures.drawing import Drawing
 from funcdl.report.figures.heat import heat
 from funcdl.report.material import Material
+from funcdl.report.overall import asked_everywhere, wins
 from funcdl.report.question import Question
 from funcdl.report.record import records
 from funcdl.report.section import Grid, Section
@@ -44,7 +45,7 @@ def across(material: Material, answer: Answer) -> Iterator[Section]:
             )
             yield Section("across", TITLE, paragraphs=(said, *found.left_out))
         return
-    pairs = _pairs(question, found)
+    pairs = asked_everywhere(question, found)
     tested = pairwise(found.scores, pairs, question.alpha)
     places = friedman(found.scores)
     grids, drawings = [_means(found, places)], []
@@ -60,25 +61,17 @@ def across(material: Material, answer: Answer) -> Iterator[Section]:
             _shown(question, found),
             *_places(question, places),
             _verdicts(question, found, tested),
-            *([_pool(pairs, k)] if n >= FEWEST and k > 2 else []),
+            *_open(question, places, tested),
+            *(
+                [_pool(k)]
+                if n >= FEWEST and k > 2 and any(one.p_holm is not None for one in tested)
+                else []
+            ),
             *pooled_said,
         ),
         grids=(*grids, *pooled_grids),
         drawings=tuple(one for one in (*drawings, *pooled_drawings) if one is not None),
     )
-
-
-def _pairs(question: Question, found: Board) -> list[tuple[int, int]]:
-    """The contrasts that were asked on every problem of the board."""
-    asked: dict[tuple[str, str], set[str]] = {}
-    for block, a, b in question.contrasts:
-        asked.setdefault((a, b), set()).add(block)
-    place = {label: i for i, label in enumerate(found.methods)}
-    return [
-        (place[a], place[b])
-        for (a, b), blocks in asked.items()
-        if a in place and b in place and blocks.issuperset(found.problems)
-    ]
 
 
 def _shown(question: Question, found: Board) -> str:
@@ -99,18 +92,27 @@ def _places(question: Question, places: Friedman) -> Iterator[str]:
     if places.methods < 3 or places.p is None or places.chi2 is None or places.f is None:
         return
     k, n = places.methods, places.problems
-    differ = places.p < question.alpha
+    differ = _differ(question, places)
     said = "the places are not all alike" if differ else "the places could all be chance"
+    if np.isfinite(places.f):
+        f = f"Iman and Davenport's F {places.f:.2f} on {k - 1} and {(k - 1) * (n - 1)}"
+    else:
+        f = "and every problem gives the same order, the most that ranks can agree"
     how = "Iman-Davenport" if places.by == "F" else f"from {places.by}"
     yield (
         f"Do places differ by more than chance? Friedman's chi-squared is {places.chi2:.2f} on {k - 1} "
-        f"degrees of freedom, Iman and Davenport's F {_f(places.f)} on {k - 1} and "
-        f"{(k - 1) * (n - 1)}; p = {p_value(places.p)} ({how}): {said}. Ties share their places."
+        f"degrees of freedom, {f}; {_p(places.p)} ({how}): {said}. Ties share their places."
     )
 
 
-def _f(value: float) -> str:
-    return f"{value:.2f}" if np.isfinite(value) else "infinite, the same order on every problem"
+def _p(value: float) -> str:
+    text = p_value(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
+def _differ(question: Question, places: Friedman) -> bool:
+    """Whether Friedman's test says that places are not all alike."""
+    return places.methods > 2 and places.p is not None and places.p < question.alpha
 
 
 def _verdicts(question: Question, found: Board, tested: list[Pair]) -> str:
@@ -126,18 +128,26 @@ def _verdicts(question: Question, found: Board, tested: list[Pair]) -> str:
             + (f", or {problems_needed(1, alpha)} for a single contrast" if len(tested) > 1 else "")
             + ". What follows describes these problems and says nothing of others."
         )
-    decided = [one for one in tested if one.verdict in ("better", "worse")]
     names = [plain(label, 60) for label in found.methods]
-    wins = [(one.a, one.b) if one.verdict == "better" else (one.b, one.a) for one in decided]
-    said = listing([f"{names[a]} over {names[b]}" for a, b in wins], most=6)
+    ahead = wins(tested)
+    said = listing([f"{names[a]} over {names[b]}" for a, b in ahead], most=6)
     return (
         f"Wilcoxon's signed-rank tests over the {n} problems, Holm over {count(len(tested), 'pair')}, "
         f"alpha {alpha:g}: "
-        + (f"better on problems like these: {said}." if wins else "no pair is told apart.")
+        + (f"better on problems like these: {said}." if ahead else "no pair is told apart.")
     )
 
 
-def _pool(pairs: list[tuple[int, int]], k: int) -> str:
+def _open(question: Question, places: Friedman, tested: list[Pair]) -> Iterator[str]:
+    """The two tests answer different questions; who reads both should know."""
+    if _differ(question, places) and not wins(tested):
+        yield (
+            "So the methods do not all have the same place, but between which two of them the difference "
+            "lies is not decided: the one test looks at all methods together, the others at two at a time."
+        )
+
+
+def _pool(k: int) -> str:
     return (
         f"The critical difference depends on which {k} methods are in the pool: leave one out and two "
         "others may change sides. Read that figure as a picture; the verdicts are those of the pairwise "

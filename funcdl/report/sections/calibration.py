@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -28,15 +29,16 @@ from funcdl.report.predicted import (
 from funcdl.report.question import Question
 from funcdl.report.record import Record, measured, records
 from funcdl.report.section import Grid, Section
+from funcdl.report.spread import over, spread
 from funcdl.report.wording import count, listing, plain
-from funcdl.stats.interval import mean_interval
+from funcdl.stats.sequential import level_at
 from funcdl.tasks.summaries import SUMMARIES, named
 
 TITLES = {
     CLASSES: "How far can its probabilities be trusted?",
     NUMBERS: "How far off may a prediction be?",
 }
-Columns = Mapping[str, Sequence[float]]  # what -> a number per repeat
+Columns = Mapping[str, Mapping[int, float]]  # what -> repeat -> a number
 
 
 def calibration(material: Material, answer: Answer) -> Iterator[Section]:
@@ -67,14 +69,18 @@ def _of_predictions(
 ) -> Section:
     paragraphs = [_speaks(question, [len(runs) for runs in kept.values()]), *_reading(task)]
     grids = [
-        Grid("calibration", _caption(question, task), _means(question, kept, CALIBRATION[task]))
+        Grid(
+            "calibration",
+            _caption(question, task),
+            _means(question, block, kept, CALIBRATION[task]),
+        )
     ]
     if task in CONFORMAL:
         caption = (
             f"Sets of labels that should hold the true one in {100 * (1 - ALPHA):g} % of the cases: the "
             f"share of test examples where they do, and how many labels they hold. {_half(question)}"
         )
-        grids.append(Grid("conformal", caption, _means(question, kept, CONFORMAL[task])))
+        grids.append(Grid("conformal", caption, _means(question, block, kept, CONFORMAL[task])))
         paragraphs.append(_coverage(kept))
     joint, words = _ensembles(question, task, kept)
     paragraphs += words
@@ -136,7 +142,8 @@ def _fitted(task: str) -> Iterator[str]:
 
 
 def _half(question: Question) -> str:
-    return f"± is half the {100 * (1 - question.alpha):g} % interval over repeats."
+    level = f"{100 * level_at(question.alpha, question.looks):.3g} %"
+    return f"± is half the {level} interval {over(question)}."
 
 
 def _caption(question: Question, task: str) -> str:
@@ -150,22 +157,26 @@ def _caption(question: Question, task: str) -> str:
 
 def _means(
     question: Question,
+    block: str,
     kept: Mapping[str, list[Predicted]],
     measures: Callable[[Predicted], dict[str, float]],
 ) -> pd.DataFrame:
     rows = []
     for label, runs in kept.items():
         found = [measures(run) for run in runs]
-        columns = {name: [one[name] for one in found] for name in found[0]}
-        rows.append(_row(question, label, columns))
+        repeats = [run.repeat for run in runs]
+        columns = {
+            name: dict(zip(repeats, [one[name] for one in found], strict=True)) for name in found[0]
+        }
+        rows.append(_row(question, (block, label), columns))
     return pd.DataFrame(rows)
 
 
-def _row(question: Question, label: str, columns: Columns) -> Record:
-    row: Record = {"method": label, "repeats": max(map(len, columns.values()), default=0)}
+def _row(question: Question, place: tuple[str, str], columns: Columns) -> Record:
+    row: Record = {"method": place[1], "repeats": max(map(len, columns.values()), default=0)}
     for name, values in columns.items():
-        found = mean_interval(values, 1 - question.alpha)
-        infinite = np.isinf(np.asarray(values, np.float64)).any()
+        found = spread(question, place, values)
+        infinite = any(map(math.isinf, values.values()))
         row[name] = np.inf if infinite else found.mean
         known = found.low is not None and found.high is not None and not infinite
         row[f"{name} ±"] = (found.high - found.low) / 2 if known else None  # type: ignore[operator]
@@ -245,10 +256,10 @@ def _asked(
         mine = [run for run in done if run["method"] == row["method"]]
         if mine:
             columns = {
-                words[name]: [run[name] for run in mine if run.get(name) is not None]
+                words[name]: {r["repeat"]: float(r[name]) for r in mine if r.get(name) is not None}
                 for name in sorted(whole)
             }
-            lines.append(_row(question, row["method"], columns))
+            lines.append(_row(question, (block, row["method"]), columns))
     fitted = [name for name, summary in SUMMARIES[task].items() if summary.fitted]
     used = sorted({named(task, words[name])[0] for name in whole} & set(fitted))
     note = f" Fitted on validation data: {listing(used, most=8)}." if used else ""

@@ -66,8 +66,7 @@ def _alone(pairs: list[Record]) -> str:
     differ = f"{changed} of {count(len(pairs), 'verdict')} would differ" if changed else ""
     return (
         "The interval for this test set alone holds what the repeats vary and takes these test examples "
-        "for all there are. It says nothing about other data"
-        + (f": {differ}." if differ else ".")
+        "for all there are. It says nothing about other data" + (f": {differ}." if differ else ".")
     )
 
 

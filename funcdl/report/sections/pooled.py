@@ -17,16 +17,22 @@ from funcdl.report.material import Material
 from funcdl.report.question import Question
 from funcdl.report.record import measured, records
 from funcdl.report.section import Grid
+from funcdl.report.spread import independent
 from funcdl.report.wording import count
 from funcdl.stats.across.aggregate import REPETITIONS, iqm, optimality_gap, stratified
 from funcdl.stats.across.normalise import by_pool
 from funcdl.stats.across.profile import REPETITIONS as BANDS
 from funcdl.stats.across.profile import run_profile
 from funcdl.stats.across.ranking import mean_ranks
+from funcdl.stats.sequential import level_at
 
 PROBLEMS, REPEATS = 8, 3  # below, a pooled score says less than the table of means does
 NUMBERS = 20_000_000  # resampled in all, as far as the fewest repetitions allow
 LEVELS = 61
+DEPENDENT = (
+    "Scores are not pooled over problems: the bootstrap of their intervals takes repeats as independent, "
+    "and these cross a few draws or split the same data."
+)
 
 Parts = tuple[list[str], list[Grid], list[Drawing]]
 
@@ -41,7 +47,9 @@ def pooled(material: Material, found: Board) -> Parts:
     fewest = min(len(row[i]) for row in cells for i in range(len(found.problems)))
     if len(scaled.kept) < PROBLEMS or fewest < REPEATS:
         return [], [], []
-    level = 1 - question.alpha
+    if not independent(question):
+        return [DEPENDENT], [], []
+    level = level_at(question.alpha, question.looks)
     order = mean_ranks(found.scores).argsort(kind="stable")
     labels = [found.methods[j] for j in order]
     strata = {found.methods[j]: scaled.scores[j] for j in order}
@@ -50,7 +58,7 @@ def pooled(material: Material, found: Board) -> Parts:
     rows = [_row(label, strata[label], level, repetitions) for label in labels]
     names = ["IQM", "IQM low", "IQM high", "gap", "gap low", "gap high"]
     frame = pd.DataFrame(rows, columns=["method", "runs", *names])
-    percent = f"{100 * level:g} %"
+    percent = f"{100 * level:.3g} %"
     grid = Grid("across-pooled", _caption(question, len(scaled.kept), percent), frame)
     return [_said(len(found.problems), scaled.kept)], [grid], [_profile(strata, level, percent)]
 

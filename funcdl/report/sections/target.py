@@ -17,9 +17,11 @@ from funcdl.report.question import Question
 from funcdl.report.record import records
 from funcdl.report.section import Grid, Section
 from funcdl.report.sections.pooled import chosen
+from funcdl.report.spread import independent, over, spread
 from funcdl.report.wording import count, listing, plain
 from funcdl.stats.across.algoperf import algoperf_score, median_time
-from funcdl.stats.across.survival import kaplan_meier, restricted_mean
+from funcdl.stats.across.survival import Restricted, kaplan_meier, restricted_mean
+from funcdl.stats.sequential import level_at
 
 TITLE = "How soon the target is reached"
 LONGEST = 4.0  # times the fastest; later arrivals earn nothing
@@ -50,7 +52,6 @@ def _section(question: Question, block: str, found: Race, labels: list[str]) -> 
     goal = f"{question.targets[block]:g}"
     side = "at least" if question.mode == "max" else "at most"
     words = f"{axis_title(question.selected_by)} of {side} {goal}"
-    level = 1 - question.alpha
     paragraphs = [
         f"When does a measured run first show {words}? It is looked at at every evaluation, the first "
         f"at step {found.every:g}, and nothing is interpolated between them. A run that ends on its way "
@@ -62,40 +63,67 @@ def _section(question: Question, block: str, found: Race, labels: list[str]) -> 
     none = [plain(label, 60) for label in here if not found.arrivals[label].reached.any()]
     if none:
         paragraphs.append(f"In no run was it reached by {listing(none)}.")
-    frame = pd.DataFrame([_row(label, found.arrivals[label], found, level) for label in here])
+    rows = [_row(question, (block, label), found.arrivals[label], found) for label in here]
+    frame = pd.DataFrame(rows)
+    if not frame["remark"].any():
+        frame = frame.drop(columns="remark")
     return Section(
         "target",
         TITLE,
         block,
         tuple(paragraphs),
-        (Grid("target", _caption(found, f"{100 * level:g} %"), frame),),
+        (Grid("target", _caption(question, found), frame),),
         _drawings(found, here, block, words),
     )
 
 
-def _row(label: str, one: Arrivals, found: Race, level: float) -> dict[str, object]:
+def _row(
+    question: Question, place: tuple[str, str], one: Arrivals, found: Race
+) -> dict[str, object]:
     row: dict[str, object] = {
-        "method": label,
+        "method": place[1],
         "runs": len(one.reached),
         "reached": int(one.reached.sum()),
     }
+    remarks: list[str] = []
     each = (("steps", one.steps, found.steps), ("seconds", one.seconds, found.seconds))
     for (unit, taken, horizon), times in zip(each, one.times, strict=True):
         row[f"median {unit}"] = median_time(times)
         if horizon > 0:
-            mean = restricted_mean(taken, one.reached, horizon, level)
+            mean = _mean(question, place, one, taken, horizon)
             row |= {f"mean {unit}": mean.mean, f"{unit} low": mean.low, f"{unit} high": mean.high}
-    return row
+            remarks += [f"{unit}: {mean.reason}"] if mean.reason else []
+    return row | {"remark": "; ".join(remarks)}
 
 
-def _caption(found: Race, level: str) -> str:
+def _mean(
+    question: Question, place: tuple[str, str], one: Arrivals, taken: np.ndarray, horizon: float
+) -> Restricted:
+    """The restricted mean; its interval is that of how the repeats were drawn."""
+    level = level_at(question.alpha, question.looks)
+    found = restricted_mean(taken, one.reached, horizon, level)
+    if independent(question) or found.low is None:
+        return found
+    if not (one.reached | (taken >= horizon)).all():
+        why = "some runs ended on their way, and repeats are not independent: no interval"
+        return found._replace(low=None, high=None, reason=why)
+    times = np.minimum(taken, horizon).tolist()
+    each = dict(zip(one.repeats.tolist(), times, strict=True))
+    ends = spread(question, place, each)
+    if ends.low is None or ends.high is None:
+        return found._replace(low=None, high=None, reason=ends.reason)
+    return found._replace(low=max(0.0, ends.low), high=min(horizon, ends.high))
+
+
+def _caption(question: Question, found: Race) -> str:
+    level = f"{100 * level_at(question.alpha, question.looks):.3g} %"
     return (
         "Runs that reached the target, and after how many steps and seconds. The median counts a miss "
         "as infinite. The mean is the restricted mean up to "
         f"{found.steps:g} steps and {found.seconds:.3g} seconds, as far as all methods can be followed: "
-        f"of the time to the target, or of that limit where it comes first, with {level} intervals. A "
-        "run's seconds are spread evenly over its steps; they were measured on this machine, beside "
-        "whatever else it did."
+        f"of the time to the target, or of that limit where it comes first, with {level} intervals "
+        f"{over(question)}. A run's seconds are spread evenly over its steps; they were measured "
+        "on this machine, beside whatever else it did."
     )
 
 

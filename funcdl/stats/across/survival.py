@@ -94,7 +94,9 @@ def restricted_mean(
 
     Returns:
         The mean. It is missing where every run ended before the horizon with one of them on its way
-        when the last ended: nothing is known of the time between.
+        when the last ended: nothing is known of the time between. The interval is missing where
+        nothing says how times vary: none arrived, all arrived at once, or all others had ended
+        before.
 
     Raises:
         ValueError: lengths differ, a time is negative or NaN, or `horizon` or `level` is none.
@@ -133,15 +135,21 @@ def restricted_mean(
     variance = float(terms.sum())
     if n == 1:
         return without("one run has no interval; at least 2 are needed", mean)
+    if variance == 0:
+        return without(_unvaried(n, count, horizon), mean)
     half = float(stdtrit(n - 1, (1 + level) / 2)) * math.sqrt(variance * n / (n - 1))
     ends = (max(0.0, mean - half), min(horizon, mean + half))
-    return Restricted(n, count, mean, variance, *ends, _remark(n, count, variance, horizon))
+    return Restricted(n, count, mean, variance, *ends, "")
 
 
-def _remark(n: int, count: int, variance: float, horizon: float) -> str:
+def _unvaried(n: int, count: int, horizon: float) -> str:
+    """Why nothing says how much the mean would vary."""
     if count == 0:
-        return f"none of {n} runs reached the target by {horizon:g}"
-    return f"the {n} times do not vary, so the interval has no width" if variance == 0 else ""
+        return f"none of {n} runs reached the target by {horizon:g}, so there is no interval"
+    if count == n:
+        return f"the {n} times do not vary, so there is no interval"
+    others = "the others had ended on their way before"
+    return f"{count} of {n} runs reached the target and {others}, so there is no interval"
 
 
 def _checked(
