@@ -19,11 +19,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from matplotlib.figure import Figure
 from PIL import Image
 
 from funcdl.report.answer import answer
 from funcdl.report.cells import cells
 from funcdl.report.exhibits import Names
+from funcdl.report.figures.drawing import Drawing
 from funcdl.report.folder import render, save
 from funcdl.report.latex import escape, latex
 from funcdl.report.markdown import markdown
@@ -248,3 +250,24 @@ def test_of_very_many_figures_the_later_ones_are_svg_alone(monkeypatch):
     names = render(Material(*quickstart(models={"mlp": 0.97}))).files
     count = {end: sum(name.endswith(end) for name in names) for end in (".svg", ".pdf", ".png")}
     assert count[".pdf"] == count[".png"] == 2 < count[".svg"]
+    said = names["index.html"].decode()
+    assert f"PDF and PNG only the 2 of {count['.svg']} that come first" in said
+
+
+def test_the_first_blocks_are_the_ones_that_are_printed(monkeypatch):
+    from funcdl.report import export
+
+    monkeypatch.setattr(export, "PRINTED", 3)
+    monkeypatch.setattr(export, "pdf", lambda figure: b"")
+    monkeypatch.setattr(export, "png", lambda figure: b"")
+    places = ["b", "a", "b", "", "a", "b"]
+    named = [
+        (f"f{i}", Drawing(block, "t", "t", Figure()), "<svg>") for i, block in enumerate(places)
+    ]
+    found = [name for name, _ in export.pictures(named, ["a", "b"])]
+    assert [name for name in found if name.endswith(".pdf")] == [
+        "figures/f1.pdf",
+        "figures/f3.pdf",
+        "figures/f4.pdf",
+    ]
+    assert sum(name.endswith(".svg") for name in found) == 6

@@ -166,7 +166,7 @@ def test_failed_runs_are_left_out_and_told():
     assert (row(found.table, "cnn/sgd")["n"], row(found.table, "cnn/sgd")["failed"]) == (4, 1)
     assert row(found.table, "cnn/sgd")["status"] == "ok"
     assert pair(found.comparisons, "cnn/sgd", "cnn/lion")["n"] == 4
-    assert "1 run failed and left out (out of memory)." in found.warnings
+    assert "1 run failed and is left out (out of memory)." in found.warnings
 
 
 def test_one_repeat_refuses_every_test():

@@ -7,8 +7,10 @@ from funcdl.report.record import Record
 from funcdl.report.search_warnings import search_warnings
 from funcdl.report.wording import count, listing, overruled, plain
 from funcdl.stats.across.signed_rank import problems_needed, smallest_p
+from funcdl.stats.effect import threshold
 
 FEW = 5
+LARGE = 2.0  # standard deviations of the differences; a difference as large as that is rare
 
 
 def warnings(
@@ -32,6 +34,7 @@ def warnings(
         *search_warnings(question, runs, table, comparisons),
         _extended(question),
         _few(table),
+        _wanted(question, comparisons),
         _one_test_set(table),
         _alone(comparisons),
         _not_paired(question, comparisons),
@@ -71,7 +74,8 @@ def _failed(runs: list[Record]) -> str:
         return ""
     reasons = sorted({plain(run["reason"], 200) for run in failed if run.get("reason")})
     why = f" ({listing(reasons, most=2)})" if reasons else ""
-    return f"{count(len(failed), 'run')} failed and left out{why}."
+    are = "is" if len(failed) == 1 else "are"
+    return f"{count(len(failed), 'run')} failed and {are} left out{why}."
 
 
 def _unfinished(question: Question, table: list[Record]) -> str:
@@ -131,6 +135,28 @@ def _few(table: list[Record]) -> str:
     return f"With {count(fewest, 'repeat')} intervals are wide and few differences are decided."
 
 
+def _wanted(question: Question, comparisons: list[Record]) -> str:
+    """What Holm's first step asks of a difference, where few repeats meet many contrasts."""
+    n, tests = (min(found, default=0) for found in _sizes(question, comparisons))
+    if n < 2 or not tests or "split" in (*question.vary, *question.cross):
+        return ""
+    needed = threshold(n, tests * max(1, len(question.looks)), question.alpha)
+    if needed < LARGE:
+        return ""
+    return (
+        f"With {count(n, 'repeat')} and {count(tests, 'contrast')} the first difference is decided only "
+        f"where its mean exceeds {needed:.2g} of the standard deviations of the repeats' differences; "
+        "more repeats, or fewer contrasts, see smaller ones."
+    )
+
+
+def _sizes(question: Question, comparisons: list[Record]) -> tuple[list[int], list[int]]:
+    """The repeats of the contrasts with a test, and how many contrasts each block has."""
+    tested = [row["n"] for row in comparisons if row["p"] is not None and row["n"] > 1]
+    blocks = [sum(row["block"] == block for row in comparisons) for block in question.blocks]
+    return tested, [number for number in blocks if number]
+
+
 def _one_test_set(table: list[Record]) -> str:
     kinds = {row["population"] for row in table if row["n"] > 1}
     reasons = {kind.removesuffix(")").partition(" (")[2] for kind in kinds if "test set" in kind}
@@ -147,8 +173,10 @@ def _alone(comparisons: list[Record]) -> str:
     changed = sum(map(overruled, comparisons))
     if not changed:
         return ""
+    total = len(comparisons)
+    which = "the verdict" if total == 1 else f"{changed} of {count(total, 'verdict')}"
     return (
-        f"On this test set alone {changed} of {count(len(comparisons), 'verdict')} would differ: "
+        f"On this test set alone {which} would differ: "
         "what these examples decide, other examples of the same kind may not."
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
@@ -42,15 +42,21 @@ def grids(named: Iterable[tuple[str, Grid]]) -> Iterator[tuple[str, bytes]]:
         yield from tables(f"tables/{name}", grid.caption, grid.frame)
 
 
-def pictures(named: Iterable[tuple[str, Drawing, str]]) -> Iterator[tuple[str, bytes]]:
-    """The figures as SVG, PDF and PNG.
+def pictures(
+    named: Sequence[tuple[str, Drawing, str]], blocks: Sequence[str]
+) -> Iterator[tuple[str, bytes]]:
+    """The figures as SVG; `PRINTED` of them as PDF and PNG too, those of the first blocks.
 
     Args:
         named: name, drawing, and its SVG as `figures.svg.drawn` gave it.
+        blocks: the study's, in its order; figures over all of them come before those of any.
     """
-    for number, (name, drawing, text) in enumerate(named):
+    order = {block: i for i, block in enumerate(blocks)}
+    first = sorted(named, key=lambda one: order.get(one[1].block, -1))
+    printed = {name for name, _, _ in first[:PRINTED]}
+    for name, drawing, text in named:
         yield f"figures/{name}.svg", _bytes(in_file(text, drawing.alt))
-        if number < PRINTED:
+        if name in printed:
             yield f"figures/{name}.pdf", pdf(drawing.figure)
             yield f"figures/{name}.png", png(drawing.figure)
 

@@ -80,7 +80,8 @@ def render(material: Material) -> Report:
     parts = [Part(one.section, ready(one.drawings)) for one in shown.chapters]
     files = dict(_answer_files(material.question, found))
     files |= dict(grids(shown.grids))
-    files |= dict(pictures((name, d, texts[name]) for name, d in shown.drawings))
+    drawn_all = [(name, drawing, texts[name]) for name, drawing in shown.drawings]
+    files |= dict(pictures(drawn_all, material.question.blocks))
     html = page(material, found, ready(shown.main), parts)
     return Report(found, files | {FILES[-1]: html.encode("utf-8", "replace")})
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from funcdl.report.answer import Answer
+from funcdl.report.level import level
 from funcdl.report.question import Question
 from funcdl.report.record import Record, records
 from funcdl.report.references import Cited
 from funcdl.report.wording import count, listing, plain
-from funcdl.stats.sequential import level_at
 
 VERSIONS = ("funcdl", "jax", "flax", "optax")
 NAMES = {"funcdl": "funcdl", "jax": "JAX", "flax": "Flax", "optax": "Optax"}
@@ -189,8 +189,7 @@ def _numbers(question: Question, table: list[Record]) -> Iterator[str]:
         yield f"Numbers are means of {metric} over repeats."
         return
     planned = len(question.looks)
-    level = f"{100 * level_at(question.alpha, question.looks):.3g} %"
-    yield f"Numbers are means of {metric} over repeats, with {level} intervals" + (
+    yield f"Numbers are means of {metric} over repeats, with {level(question)} intervals" + (
         f", so that those of all {planned} planned looks hold together with "
         f"{100 * (1 - question.alpha):g} %."
         if planned > 1

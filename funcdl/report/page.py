@@ -14,7 +14,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from funcdl.report import prose
+from funcdl.report import export, prose
 from funcdl.report.answer import Answer
 from funcdl.report.cells import Cells, cells
 from funcdl.report.display import fixed, pairs, results, two_populations
@@ -87,6 +87,8 @@ def page(
         contents=_contents(question, blocks, ready),
         blocks=blocks,
         parts=ready,
+        printed=export.PRINTED,
+        drawn=len(drawings) + sum(len(part.drawings) for part in parts),
         measured=_measured(question, material.runs),
         spaces=_spaces(question),
         symbols=SYMBOLS,
@@ -156,14 +158,15 @@ def _block(
         "pair_digits": decimals(tests),
         "matrix": square,
         "fixed": matrix(block, table, [fixed(row) for row in tests]) if two else None,
-        "words": _words(tests),
+        "words": _words(tests, two),
         "tested": prose.tested(question, tests),
     }
 
 
-def _words(pairs: list[Record]) -> list[str]:
-    """The verdicts that occur, from either side, in the order of the legend."""
-    seen = {row.get(name) for row in pairs for name in ("verdict", "fixed_verdict")}
+def _words(pairs: list[Record], two: bool) -> list[str]:
+    """The verdicts that are shown, from either side, in the order of the legend."""
+    names = ("verdict", "fixed_verdict") if two else ("verdict",)
+    seen = {row.get(name) for row in pairs for name in names}
     seen |= {FLIPPED.get(word, word) for word in seen if word}
     return [word for word in SYMBOLS if word in seen]
 

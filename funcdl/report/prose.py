@@ -32,8 +32,9 @@ def setup(question: Question) -> str:
     said = [f"{capital(count(methods, 'method'))}{where}{inside}{blocks}{steps}."]
     if question.trials:
         stopped = f" ({plain(question.stopping)})" if question.stopping else ""
+        each = "It" if methods == 1 else "Each"
         said.append(
-            f"Each was tuned with {count(question.trials, 'trial')}{stopped}, the best by "
+            f"{each} was tuned with {count(question.trials, 'trial')}{stopped}, the best by "
             f"{plain(question.selected_by)} chosen."
         )
     fresh = "fresh repeat" if question.trials else "repeat"
@@ -95,7 +96,7 @@ def tested(question: Question, pairs: list[Record]) -> str:
     populations = dict.fromkeys(str(row["population"]) for row in pairs if row["p"] is not None)
     if not populations:
         return "No pair could be tested."
-    test = named_test([row for row in pairs if row["p"] is not None])
+    test = named_test([row for row in pairs if row["p"] is not None], bool(question.cross))
     said = f"{capital(test)}, {family(pairs)}, alpha {question.alpha:g}"
     if question.margin:
         said += f"; equivalent: the whole interval lies within ±{question.margin:g}"

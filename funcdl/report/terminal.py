@@ -200,7 +200,8 @@ def _legend(question: Question, pairs: list[Record], square: bool) -> str:
     marks = f"{marks} the column's method  " if square else ""
     other = sum(map(overruled, pairs))
     alone = f"; this test set alone decides {other} otherwise" if other else ""
-    return f"{marks}({named_test(pairs)}, {family(pairs)}, alpha {question.alpha:g}{alone})"
+    test = named_test(pairs, bool(question.cross))
+    return f"{marks}({test}, {family(pairs)}, alpha {question.alpha:g}{alone})"
 
 
 def _width(columns: Sequence[Column]) -> int:

@@ -57,8 +57,8 @@ def decimals(rows: Iterable[Record], default: int = 4) -> int:
 def number(value: float | None, digits: int = 4) -> str:
     """A number with `digits` decimals; in powers of ten where that would hide or flood it.
 
-    >>> number(0.98333, 3), number(1234567.0, 2), number(1e-9, 3), number(None)
-    ('0.983', '1.23e+06', '1.00e-09', '–')
+    >>> number(0.98333, 3), number(1234567.0, 2), number(1e-9, 3), number(-0.00484, 2), number(None)
+    ('0.983', '1.23e+06', '1.00e-09', '-0.0048', '–')
     """
     if value is None:
         return "–"
@@ -66,6 +66,8 @@ def number(value: float | None, digits: int = 4) -> str:
     if math.isinf(x):
         return "∞" if x > 0 else "−∞"
     if x != 0 and (abs(x) >= 1e6 or abs(x) < 0.5 * 10.0**-digits):
+        if 1e-5 <= abs(x) < 1:  # two digits that count, written like the numbers beside it
+            return f"{x:.{1 - math.floor(math.log10(abs(x)))}f}"
         return f"{x:.2e}"
     return f"{x:.{digits}f}"
 
@@ -171,8 +173,12 @@ def place(row: Record) -> str:
     return row["population"].partition(" (")[0]
 
 
-def named_test(pairs: Sequence[Record]) -> str:
+def named_test(pairs: Sequence[Record], crossed: bool = False) -> str:
     """What the tests are called, in few words.
+
+    Args:
+        pairs: comparisons, with their `population`.
+        crossed: whether repeats are all combinations of several streams.
 
     >>> named_test([{"population": "data like these"}])
     't over repeats and test examples'
@@ -184,7 +190,8 @@ def named_test(pairs: Sequence[Record]) -> str:
     }
     kinds = [row["population"] for row in pairs]
     kind = max(dict.fromkeys(kinds), key=kinds.count, default="")
-    return names.get(kind, "Welch's t" if "not paired" in kind else "paired t")
+    paired = "paired t over crossed streams" if crossed else "paired t"
+    return names.get(kind, "Welch's t" if "not paired" in kind else paired)
 
 
 def family(pairs: Sequence[Record]) -> str:

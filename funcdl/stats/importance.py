@@ -80,7 +80,8 @@ def importance(
         return Importance(n, {}, None, None, "no key took more than one value")
     mains = sum(column.shape[1] for column in own.values())
     if n < 2 * mains + 1:
-        text = f"{n} trials are too few for {len(own)} keys; {2 * mains + 1} would do"
+        keys = "1 key" if len(own) == 1 else f"{len(own)} keys"
+        text = f"{n} trials are too few for {keys}; {2 * mains + 1} would do"
         return Importance(n, {}, None, None, text)
     y = _ranks(values, mode)
     if not y.any():

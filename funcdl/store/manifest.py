@@ -159,7 +159,9 @@ def _against_manifest(folder: Path) -> Iterator[Damage]:
         stated = read_sealed(folder / MANIFEST).get("files", {})
     except FileNotFoundError:
         if _left_alone(folder):
-            yield Damage(MANIFEST, "is missing: the last command did not end well, or it was deleted")
+            yield Damage(
+                MANIFEST, "is missing: the last command did not end well, or it was deleted"
+            )
         return
     except DamageError:
         yield Damage(MANIFEST, "its content does not match its seal")

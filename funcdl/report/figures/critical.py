@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from rich.cells import cell_len
 
-from funcdl.report.figures.drawing import FAINT, INK, WIDTH, Drawing, fit, style
-from funcdl.report.figures.heat import label
+from funcdl.report.figures.drawing import FAINT, INK, WIDTH, Drawing, breadth, fit, shortened, style
 from funcdl.report.figures.palette import LIGHT
 from funcdl.report.wording import plain
 from funcdl.stats.across.critical import cliques
@@ -38,7 +36,7 @@ def critical(
     """
     x = np.asarray(ranks, dtype=float)
     order = [int(i) for i in x.argsort(kind="stable")]
-    names = [label(methods[i], 26) for i in order]
+    names = [shortened(methods[i], 26) for i in order]
     with style():
         figure = Figure(figsize=(WIDTH, 0.95 + 0.27 * len(order)))
         ax = figure.add_subplot()
@@ -60,7 +58,7 @@ def critical(
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel(f"mean rank over {problems} problems (1 is best)")
-        fit(figure, left=0.25 + 0.075 * max(map(cell_len, names)))
+        fit(figure, left=0.25 + max(map(breadth, names)))
     if control is None:
         said = "a bar joins methods whose mean ranks lie within it (Nemenyi)"
     else:

@@ -13,21 +13,18 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from rich.cells import cell_len
 
 from funcdl.report.figures.palette import Look
 from funcdl.report.wording import plain
 
 INK, FAINT, OTHERS = "#1f2328", "#d8dee4", "#9aa1a9"
 WIDTH = 5.2  # inches; a phone shows it at nearly its own size
-# The first comes with Matplotlib; the others are for names in other scripts, where they are installed.
-FONTS = (
-    "DejaVu Sans",
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "WenQuanYi Zen Hei",
-    "PingFang SC",
-    "SimSun",
+FONT = (
+    "DejaVu Sans"  # comes with Matplotlib; `figures.fonts` finds others for names in other scripts
 )
+EM = 9 / 72  # inches
+WIDE = "MWmw@%…"
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
@@ -38,7 +35,7 @@ STYLE: dict[Any, Any] = {
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "font.family": FONTS,
+    "font.family": FONT,
     "font.size": 9,
     "grid.color": FAINT,
     "grid.linewidth": 0.6,
@@ -97,11 +94,11 @@ def legend(ax: Axes, shown: Looks, *, marker: bool) -> None:
         if look:
             mark = look.marker if marker else None
             handles += ax.plot([], [], marker=mark, color=look.color, ls=look.dash)
-            names.append(plain(label, 26))
+            names.append(shortened(label, 26))
     if len(names) < len(shown):
         names.append(f"{len(shown) - len(names)} others")
         handles += ax.plot([], [], color=OTHERS, lw=0.7)
-    columns = max(1, min(3, len(names), int(WIDTH / (0.5 + 0.07 * max(map(len, names))))))
+    columns = max(1, min(3, len(names), int(WIDTH / (0.5 + 0.93 * max(map(breadth, names))))))
     rows = -(-len(names) // columns)
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -120,4 +117,24 @@ def fit(figure: Figure, left: float = 0.7, bottom: float = 0.45) -> None:
 
 def axis_title(metric: str) -> str:
     """A metric's name as a reader says it: "test accuracy"."""
-    return plain(metric, 40).replace("/", " ")
+    return shortened(metric, 40).replace("/", " ")
+
+
+def shortened(name: str, room: int) -> str:
+    """A name of at most `room` Latin letters' width; those of other scripts can be twice as wide.
+
+    >>> shortened("a_long_name_for_a_method", 11), shortened("名前" * 9, 11)
+    ('a_lon…ethod', '名前…前名前')
+    """
+    whole = plain(name)
+    width = min(len(whole), 2 * room)
+    while cell_len(text := plain(whole, width)) > room and width > 3:
+        width -= 1
+    return text
+
+
+def breadth(text: str) -> float:
+    """How wide a text is drawn at most, in inches: an em for wide letters, less for others."""
+    return EM * sum(
+        1.0 if c in WIDE or cell_len(c) > 1 else 0.75 if c.isupper() else 0.6 for c in text
+    )

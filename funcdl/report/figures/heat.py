@@ -7,13 +7,12 @@ import itertools
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from rich.cells import cell_len
 
 from funcdl.report.board import Board
-from funcdl.report.figures.drawing import INK, WIDTH, Drawing, axis_title, style
+from funcdl.report.figures.drawing import INK, WIDTH, Drawing, axis_title, breadth, shortened, style
 from funcdl.report.figures.palette import LIGHT
 from funcdl.report.question import Question
-from funcdl.report.wording import number, plain
+from funcdl.report.wording import number
 from funcdl.stats.across.ranking import mean_ranks, problem_ranks
 
 WIDEST = 30  # problems that still have a legible column
@@ -34,9 +33,9 @@ def heat(question: Question, shown: Board, digits: int) -> Drawing | None:
         return None
     places = problem_ranks(shown.scores)
     order = mean_ranks(shown.scores).argsort(kind="stable")
-    names = [label(shown.methods[j], 26) for j in order]
-    columns = [label(name, 16) for name in shown.problems]
-    left, top = 0.25 + 0.075 * max(map(cell_len, names)), 0.25 + 0.062 * max(map(cell_len, columns))
+    names = [shortened(shown.methods[j], 26) for j in order]
+    columns = [shortened(name, 16) for name in shown.problems]
+    left, top = 0.25 + max(map(breadth, names)), 0.25 + 0.8 * max(map(breadth, columns))
     height = top + 0.27 * k + 0.1
     with style():
         figure = Figure(figsize=(WIDTH, height))
@@ -64,13 +63,3 @@ def heat(question: Question, shown: Board, digits: int) -> Drawing | None:
     numbers = f"; numbers are means of {metric}" if n <= NUMBERED else ""
     title = f"Places on each problem: the darker, the better the place{numbers}"
     return Drawing("", title, f"{title}. Best mean rank first: {', '.join(names)}.", figure, "heat")
-
-
-def label(name: str, room: int) -> str:
-    """A name of at most `room` Latin letters' width; those of other scripts can be twice as wide.
-
-    >>> label("a_long_name_for_a_method", 11), label("名前" * 9, 11)
-    ('a_lon…ethod', '名前…名前')
-    """
-    whole = plain(name)
-    return plain(name, max(3, room * len(whole) // max(1, cell_len(whole))))

@@ -19,6 +19,7 @@ from funcdl.report.figures.drawing import (
     Drawing,
     axis_title,
     plain_log,
+    shortened,
     style,
 )
 from funcdl.report.figures.palette import LIGHT
@@ -70,7 +71,7 @@ def interaction(
         places = [_Scale(question, block, key, drawn) for key in keys]
         for ax, (label, points) in zip(axes.flat, drawn.items(), strict=False):
             _panel(ax, question, points, places, chosen.get(label))
-            ax.set_title(plain(label, 60 // columns), fontsize=9, pad=3)
+            ax.set_title(shortened(label, 60 // columns), fontsize=9, pad=3)
         for ax in axes.flat[len(drawn) :]:
             ax.set_visible(False)
         for ax in axes.flat:
@@ -98,14 +99,14 @@ class _Scale:
         self.key = key
         self.words: list[str] = []
         if not all(_number(value) for value in values):
-            self.words = list(dict.fromkeys(plain(value, 12) for value in values))
+            self.words = list(dict.fromkeys(shortened(str(value), 12) for value in values))
         spaces = [question.spaces.get((block, label), {}).get(key, "") for label in drawn]
         positive = not self.words and min(values) > 0
         self.log = positive and any("log_uniform" in s and "one_minus" not in s for s in spaces)
 
     def place(self, one: Trial) -> float:
         value: Any = one.values[self.key]
-        return float(self.words.index(plain(value, 12)) if self.words else value)
+        return float(self.words.index(shortened(str(value), 12)) if self.words else value)
 
     def scale(self, axis: Axis, set_scale: Any, ticks: int) -> None:
         if self.words:
@@ -170,8 +171,8 @@ def _frame(figure: Figure, keys: tuple[str, str], height: float, shown: list[Tri
         top=1 - 0.24 / height, hspace=0.34, wspace=0.1,
     )  # fmt: skip
     middle = (0.72 / WIDTH + 1 - 0.12 / WIDTH) / 2
-    figure.text(middle, 0.45 / height, plain(keys[0], 48), ha="center", va="bottom")
-    figure.text(0.02, 0.5, plain(keys[1], 48), rotation=90, ha="left", va="center")
+    figure.text(middle, 0.45 / height, shortened(keys[0], 48), ha="center", va="bottom")
+    figure.text(0.02, 0.5, shortened(keys[1], 48), rotation=90, ha="left", va="center")
     marks = {"worst fifth": _dot(*FIFTHS[0]), "middle": _dot(*FIFTHS[2])}
     marks |= {"best fifth": _dot(*FIFTHS[4]), "selected": _RING | {"ms": 8}}
     if any(not math.isfinite(one.score) for one in shown):

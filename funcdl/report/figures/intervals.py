@@ -6,11 +6,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from funcdl.report.evidence import DATA, SPLITS
-from funcdl.report.figures.drawing import OTHERS, WIDTH, Drawing, Looks, axis_title, fit
+from funcdl.report.figures.drawing import (
+    OTHERS,
+    WIDTH,
+    Drawing,
+    Looks,
+    axis_title,
+    breadth,
+    fit,
+    shortened,
+)
 from funcdl.report.level import level
 from funcdl.report.question import Question
 from funcdl.report.record import Record
-from funcdl.report.wording import plain
 
 
 def intervals(question: Question, rows: list[Record], block: str, shown: Looks) -> Drawing | None:
@@ -32,14 +40,14 @@ def intervals(question: Question, rows: list[Record], block: str, shown: Looks) 
             _whisker(ax, place, row["fixed_low"], row["fixed_high"], color, 3)
         face = color if row["status"] == "ok" else "none"
         ax.plot([row["mean"]], [place], marker, color=color, mfc=face, ms=6, ls="none")
-    names = [plain(row["method"], 26) for row in rows]
+    names = [shortened(row["method"], 26) for row in rows]
     ax.set_yticks(range(len(rows)), names)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
     ax.locator_params(axis="x", nbins=6)
     ax.set_xlabel(axis_title(question.metric))
-    fit(figure, left=0.25 + 0.075 * max(map(len, names)))
+    fit(figure, left=0.25 + max(map(breadth, names)))
     hollow = "; hollow: some repeats diverged" if any(r["status"] != "ok" for r in rows) else ""
     split = any(row["population"] == SPLITS for row in rows)
     alone = "over random splits, corrected for their overlap" if split else _alone(rows)

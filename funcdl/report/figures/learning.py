@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from funcdl.report.figures.curve import Curve
 from funcdl.report.figures.drawing import OTHERS, Drawing, Looks, axis_title, legend, plain_log
+from funcdl.report.level import level
 from funcdl.report.question import Question
 from funcdl.report.spread import over
 from funcdl.report.wording import plain
-from funcdl.stats.sequential import level_at
 
 BACKGROUND = 20  # points of a curve that is drawn grey
 
@@ -40,9 +40,8 @@ def learning(
     ax.set_xlabel("step")
     ax.set_ylabel(axis_title(metric))
     legend(ax, {label: shown.get(label) for label in lines}, marker=False)
-    level = f"{100 * level_at(question.alpha, question.looks):.3g} %"
     reasons = [curve.reason for curve in lines.values()]
-    band = f"mean and {level} interval {over(question)}" if "" in reasons else reasons[0]
+    band = f"mean and {level(question)} interval {over(question)}" if "" in reasons else reasons[0]
     title = f"Learning curves: {axis_title(metric)}, {band}"
     name = "learning" if metric == question.selected_by else f"learning {metric}"
     return Drawing(block, title, f"{title}. {_ends(lines)}", figure, name)

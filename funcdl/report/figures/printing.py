@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from funcdl.report.figures.drawing import style
+from funcdl.report.figures.fonts import lettered
 
 DPI = 200  # of PNG: 1,040 pixels wide
 # Fonts are put in as TrueType: publishers refuse Matplotlib's Type 3.
@@ -29,6 +30,6 @@ def png(figure: Figure) -> bytes:
 
 def _saved(figure: Figure, **settings: Any) -> bytes:
     buffer = io.BytesIO()
-    with style(), matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+    with style(), lettered(figure), matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
         figure.savefig(buffer, **settings)
     return buffer.getvalue()

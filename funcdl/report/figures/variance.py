@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from funcdl.report.figures.drawing import WIDTH, Drawing, axis_title, fit, style
+from funcdl.report.figures.drawing import WIDTH, Drawing, axis_title, breadth, fit, shortened, style
 from funcdl.report.figures.palette import LIGHT, MARKERS
 from funcdl.report.wording import plain
 from funcdl.stats.components import Components
@@ -28,9 +28,9 @@ def shares(
     drawn = [(label, parts) for label, parts in found if parts.sources][:READABLE]
     if not drawn:
         return None
-    names = [plain(label, 26) for label, _ in drawn]
+    names = [shortened(label, 26) for label, _ in drawn]
     sources = [source.name for source in drawn[0][1].sources]
-    left = 0.25 + 0.075 * max(map(len, names))
+    left = 0.25 + max(map(breadth, names))
     height = 0.95 + 0.27 * len(drawn)
     with style():
         figure = Figure(figsize=(max(WIDTH, left + 1.2 * len(sources)), height))
@@ -41,7 +41,7 @@ def shares(
                 one = parts.sources[k]
                 ax.plot([100 * one.low, 100 * one.high], [place, place], color=color, lw=2)
                 ax.plot([100 * one.share], [place], marker, color=color, ms=6, ls="none")
-            ax.set_title(plain(name, 18), fontsize=9, pad=4)
+            ax.set_title(shortened(name, 18), fontsize=9, pad=4)
             ax.set_xlim(-4, 104)
             ax.set_xticks([0, 50, 100])
             ax.grid(axis="y", visible=False)

@@ -15,6 +15,7 @@ from funcdl.report.answer import Answer
 from funcdl.report.figures.drawing import Drawing
 from funcdl.report.figures.gallery import looks_in
 from funcdl.report.figures.reliability import pit_diagram, reliability_diagram
+from funcdl.report.level import level
 from funcdl.report.material import Material
 from funcdl.report.matrix import ranked
 from funcdl.report.predicted import (
@@ -31,7 +32,6 @@ from funcdl.report.record import Record, measured, records
 from funcdl.report.section import Grid, Section
 from funcdl.report.spread import over, spread
 from funcdl.report.wording import count, listing, plain
-from funcdl.stats.sequential import level_at
 from funcdl.tasks.summaries import SUMMARIES, named
 
 TITLES = {
@@ -142,8 +142,7 @@ def _fitted(task: str) -> Iterator[str]:
 
 
 def _half(question: Question) -> str:
-    level = f"{100 * level_at(question.alpha, question.looks):.3g} %"
-    return f"± is half the {level} interval {over(question)}."
+    return f"± is half the {level(question)} interval {over(question)}."
 
 
 def _caption(question: Question, task: str) -> str:
@@ -201,8 +200,7 @@ def _ensembles(
     question: Question, task: str, kept: Mapping[str, list[Predicted]]
 ) -> tuple[Grid | None, list[str]]:
     """Each method's runs as one predictor."""
-    level = 1 - question.alpha
-    found = {label: together(runs, task, level) for label, runs in kept.items()}
+    found = {label: together(runs, task, 1 - question.alpha) for label, runs in kept.items()}
     known = {label: one for label, one in found.items() if one is not None}
     if not known:
         several = any(len(runs) > 1 for runs in kept.values())
@@ -221,7 +219,7 @@ def _ensembles(
     mean = "probabilities" if task == CLASSES else "outputs"
     caption = (
         f"The mean of the {mean} of a method's repeats as one predictor, and the mean of the repeats "
-        f"alone; gain with its {100 * level:g} % interval over test examples."
+        f"alone; gain with its {100 * (1 - question.alpha):g} % interval over test examples."
     )
     text = (
         f"All repeats of a method together are a deep ensemble: the mean of their {mean}. Its {score} "

@@ -60,9 +60,24 @@ def costs(material: Material, answer: Answer) -> Iterator[Section]:
     )
 
 
+def _duration(seconds: float) -> str:
+    """A time in the unit that suits it.
+
+    >>> _duration(0.2), _duration(1.2), _duration(1800), _duration(9000)
+    ('less than a second', '1 second', '30 minutes', '2.5 hours')
+    """
+    if seconds < 0.5:
+        return "less than a second"
+    if seconds < 300:
+        return count(round(seconds), "second")
+    if seconds < 7200:
+        return count(round(seconds / 60), "minute")
+    return f"{seconds / 3600:.2g} hours"
+
+
 def _said(runs: pd.DataFrame, frame: pd.DataFrame) -> Iterator[str]:
     total = float(runs["seconds"].sum())
-    spent = f"{total:.0f} seconds" if total < 300 else f"{total / 3600:.2g} hours"
+    spent = _duration(total)
     yield (
         f"The study's {count(len(runs), 'run')}, tuning and measuring, took {spent} of computing in "
         "all, besides compiling; several run at a time where there are several workers. Seconds per "

@@ -13,6 +13,7 @@ from funcdl.report.figures.drawing import Drawing, Looks
 from funcdl.report.figures.gallery import FIRST, READABLE
 from funcdl.report.figures.palette import looks
 from funcdl.report.figures.profile import profile
+from funcdl.report.level import level as words
 from funcdl.report.material import Material
 from funcdl.report.question import Question
 from funcdl.report.record import measured, records
@@ -58,7 +59,7 @@ def pooled(material: Material, found: Board) -> Parts:
     rows = [_row(label, strata[label], level, repetitions) for label in labels]
     names = ["IQM", "IQM low", "IQM high", "gap", "gap low", "gap high"]
     frame = pd.DataFrame(rows, columns=["method", "runs", *names])
-    percent = f"{100 * level:.3g} %"
+    percent = words(question)
     grid = Grid("across-pooled", _caption(question, len(scaled.kept), percent), frame)
     return [_said(len(found.problems), scaled.kept)], [grid], [_profile(strata, level, percent)]
 

@@ -69,9 +69,10 @@ def _section(question: Question, block: str, rows: list[Record], tried: Tried) -
 def _shown(question: Question, tried: Tried) -> str:
     sizes = sorted({len(points) for points in tried.values()})
     each = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+    noun = "trial" if sizes[-1] == 1 else "trials"
     keys = listing([plain(key, 60) for key in question.tuned], most=6)
     return (
-        f"Searched: {keys}, with {each} trials per method, each method in its own space. A value at the "
+        f"Searched: {keys}, with {each} {noun} per method, each method in its own space. A value at the "
         "edge of its space suggests that better ones lie outside; a key that explains little could have "
         "been left alone."
     )

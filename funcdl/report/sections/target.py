@@ -11,6 +11,7 @@ from funcdl.report.answer import Answer
 from funcdl.report.arrivals import Arrivals, Race, race
 from funcdl.report.figures.drawing import Drawing, axis_title
 from funcdl.report.figures.survival import survival
+from funcdl.report.level import level
 from funcdl.report.material import Material
 from funcdl.report.matrix import ranked
 from funcdl.report.question import Question
@@ -100,8 +101,8 @@ def _mean(
     question: Question, place: tuple[str, str], one: Arrivals, taken: np.ndarray, horizon: float
 ) -> Restricted:
     """The restricted mean; its interval is that of how the repeats were drawn."""
-    level = level_at(question.alpha, question.looks)
-    found = restricted_mean(taken, one.reached, horizon, level)
+    coverage = level_at(question.alpha, question.looks)
+    found = restricted_mean(taken, one.reached, horizon, coverage)
     if independent(question) or found.low is None:
         return found
     if not (one.reached | (taken >= horizon)).all():
@@ -116,15 +117,24 @@ def _mean(
 
 
 def _caption(question: Question, found: Race) -> str:
-    level = f"{100 * level_at(question.alpha, question.looks):.3g} %"
     return (
         "Runs that reached the target, and after how many steps and seconds. The median counts a miss "
         "as infinite. The mean is the restricted mean up to "
-        f"{found.steps:g} steps and {found.seconds:.3g} seconds, as far as all methods can be followed: "
-        f"of the time to the target, or of that limit where it comes first, with {level} intervals "
-        f"{over(question)}. A run's seconds are spread evenly over its steps; they were measured "
-        "on this machine, beside whatever else it did."
+        f"{_amount(found.steps, 'step')} and {_amount(found.seconds, 'second')}, as far as all methods can "
+        "be followed: of the time to the target, or of that limit where it comes first, with "
+        f"{level(question)} intervals {over(question)}. A run's seconds are spread evenly over its steps; "
+        "they were measured on this machine, beside whatever else it did."
     )
+
+
+def _amount(number: float, noun: str) -> str:
+    """A number that need not be whole, with its unit.
+
+    >>> _amount(1.0, "step"), _amount(0.25, "second")
+    ('1 step', '0.25 seconds')
+    """
+    text = f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+    return f"{text} {noun}" if text == "1" else f"{text} {noun}s"
 
 
 def _drawings(found: Race, labels: list[str], block: str, words: str) -> tuple[Drawing, ...]:
