@@ -236,11 +236,13 @@ def test_nothing_acknowledged_is_lost_by_a_power_cut(
 
 
 def test_a_clock_that_jumps_back_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Waiting and durations go by the monotonic clock; only the log tells the time of day."""
+    """Waiting and durations go by the monotonic clock; only log and trackers tell the time of day."""
     import ast
     import datetime
 
-    for path in (Path(fd.__file__).parent).rglob("*.py"):
+    for path in Path(fd.__file__).parent.rglob("*.py"):
+        if path.parent.name == "tracking":  # TensorBoard wants each point's
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 assert (node.value.id, node.attr) != ("time", "time"), path

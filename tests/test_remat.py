@@ -240,6 +240,7 @@ def test_a_run_is_compiled_to_take_less_memory():
                 "compute_dtype": "float32",
                 "matmul_precision": None,
                 "remat": remat,
+                "mc_passes": 0,
             },
         }
         static, hyper = cut(recipe)

@@ -138,21 +138,22 @@ def _few(table: list[Record]) -> str:
 def _wanted(question: Question, comparisons: list[Record]) -> str:
     """What Holm's first step asks of a difference, where few repeats meet many contrasts."""
     n, tests = (min(found, default=0) for found in _sizes(question, comparisons))
-    if n < 2 or not tests or "split" in (*question.vary, *question.cross):
-        return ""
+    if n < 2 or not tests or question.cross or "split" in question.vary:
+        return ""  # other tests, with other degrees of freedom
     needed = threshold(n, tests * max(1, len(question.looks)), question.alpha)
     if needed < LARGE:
         return ""
     return (
-        f"With {count(n, 'repeat')} and {count(tests, 'contrast')} the first difference is decided only "
-        f"where its mean exceeds {needed:.2g} of the standard deviations of the repeats' differences; "
-        "more repeats, or fewer contrasts, see smaller ones."
+        f"With {count(n, 'repeat')} and {count(tests, 'contrast')} {'the first' if tests > 1 else 'a'} "
+        f"difference is decided only where its mean exceeds {needed:.2g} standard deviations of the "
+        f"repeats' differences; more repeats{' or fewer contrasts' if tests > 1 else ''} see smaller ones."
     )
 
 
 def _sizes(question: Question, comparisons: list[Record]) -> tuple[list[int], list[int]]:
     """The repeats of the contrasts with a test, and how many contrasts each block has."""
-    tested = [row["n"] for row in comparisons if row["p"] is not None and row["n"] > 1]
+    paired = [row for row in comparisons if "not paired" not in str(row["population"])]
+    tested = [row["n"] for row in paired if row["p"] is not None and row["n"] > 1]
     blocks = [sum(row["block"] == block for row in comparisons) for block in question.blocks]
     return tested, [number for number in blocks if number]
 

@@ -71,5 +71,5 @@ def _both(row: Record) -> bool:
 def _whisker(
     ax: Axes, place: int, low: float | None, high: float | None, color: str, width: float
 ) -> None:
-    if low is not None:
+    if low is not None and high is not None:
         ax.plot([low, high], [place, place], color=color, lw=width, solid_capstyle="butt")

@@ -63,7 +63,8 @@ def _alone(pairs: list[Record]) -> str:
     if not any(map(two_populations, pairs)):
         return ""
     changed = sum(map(overruled, pairs))
-    differ = f"{changed} of {count(len(pairs), 'verdict')} would differ" if changed else ""
+    which = "the verdict" if len(pairs) == 1 else f"{changed} of {count(len(pairs), 'verdict')}"
+    differ = f"{which} would differ" if changed else ""
     return (
         "The interval for this test set alone holds what the repeats vary and takes these test examples "
         "for all there are. It says nothing about other data" + (f": {differ}." if differ else ".")
