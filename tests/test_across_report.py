@@ -300,3 +300,20 @@ def test_the_section_says_nothing_twice_and_nothing_against_itself():
     assert "between which two of them the difference lies is not decided" in hopeless
     assert "The critical difference depends" not in hopeless
     assert "is not decided" not in said
+
+
+def test_where_places_could_be_chance_no_difference_is_looked_for():
+    said = " ".join(section(study(np.random.default_rng(3).normal(0.5, 0.1, (9, 3)))).paragraphs)
+    assert "the places could all be chance" in said
+    assert "is not decided" not in said
+
+
+def test_a_leader_by_rank_that_a_test_puts_behind_is_told():
+    """One problem on which many methods lie between the two moves the ranks and not the test."""
+    scores = np.full((10, 12), 0.1) + 0.001 * np.arange(12)
+    scores[:, 0], scores[:, 1] = 0.5, 0.6 + 0.001 * np.arange(10)
+    scores[9, 0], scores[9, 1] = 0.2, 0.1
+    scores[9, 2:] = 0.15
+    said = leading(study(scores, contrasts=[("m0", "m1")])).partition(" p0: ")[0]
+    assert "m0 has the best mean rank" in said
+    assert said.endswith("; yet it is worse than m1 by Wilcoxon's signed-rank tests with Holm.")

@@ -2,6 +2,7 @@
 
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
 # pyright: reportIndexIssue=false, reportOptionalOperand=false, reportOperatorIssue=false
+# pyright: reportOptionalMemberAccess=false, reportGeneralTypeIssues=false
 
 import numpy as np
 import pytest

@@ -156,9 +156,9 @@ def _rest(study: Study, tree: Node) -> Tree:
         result["tune"] = study.tune.spaces | known
     expansion = expand(study)
     result["repeat"] = study.repeat.written()
-    result["select"] = {"metric": expansion.metric, "mode": expansion.mode, "at": expansion.at}
-    if study.select.target is not None:
-        result["select"]["target"] = study.select.target
+    select = {"metric": expansion.metric, "mode": expansion.mode, "at": expansion.at}
+    target = {} if study.select.target is None else {"target": study.select.target}
+    result["select"] = select | target
     if study.margin is not None:
         result["margin"] = study.margin
     if study.keep:

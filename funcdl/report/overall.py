@@ -92,7 +92,9 @@ def _said(best: list[int], names: list[str], tested: list[Pair]) -> str:
         if one.verdict not in ("better", "worse")
     ]
     parts = [f"it is better than {listing(over)} {how}"] if over else []
-    parts += [f"yet worse than {listing(under)} {how}"] if under else []
+    parts += (
+        [f"{'yet' if over else 'yet it is'} worse than {listing(under)} {how}"] if under else []
+    )
     if rest and parts:
         parts.append(f"not decided against {listing(rest)}")
     elif rest:

@@ -46,8 +46,8 @@ def predicted(material: Material, block: str) -> dict[str, list[Predicted]]:
         name, label = run["id"], run["method"]
         kept = all(name in outputs and name in targets for outputs, targets in splits)
         if run["block"] == block and run["status"] == "ok" and kept and label in found:
-            pairs = ((outputs[name], targets[name]) for outputs, targets in splits)
-            found[label].append(Predicted(name, *pairs, _repeat(run)))
+            test, valid = ((outputs[name], targets[name]) for outputs, targets in splits)
+            found[label].append(Predicted(name, test, valid, _repeat(run)))
     return {label: runs for label, runs in found.items() if runs}
 
 

@@ -16,6 +16,7 @@ from funcdl.report.wording import (
     overruled,
     place,
     plain,
+    repeats,
 )
 
 MOST = 3  # of those that share the lead, so many are told of
@@ -108,7 +109,8 @@ def _others(pairs: list[Record]) -> str:
 def _estimate(row: Record, question: Question) -> str:
     digits = decimals([row])
     mean = number(row["mean"], digits)
-    over = f"over {count(row['n'], 'repeat')}"
+    noun = "split" if "split" in question.vary else "repeat"
+    over = f"over {repeats([row['n']], question.cross, noun)}"
     if row["status"] == "partly diverged":
         over += f" ({row['diverged']} more diverged)"
     if not half(row):

@@ -143,15 +143,20 @@ def scope(rows: Iterable[Record], cross: Mapping[str, int] | None = None) -> str
     kinds = [row["population"] for row in known]
     name, _, why = max(dict.fromkeys(kinds), key=kinds.count).removesuffix(")").partition(" (")
     splits = why == "resampled splits"
-    repeats = _repeats([row["n"] for row in known], cross or {}, "split" if splits else "repeat")
+    drawn = repeats([row["n"] for row in known], cross or {}, "split" if splits else "repeat")
     why = "" if splits else why
     examples = max(row["examples"] or 0 for row in known)
     if examples:
-        return f"{name} ({repeats} x {count(examples, 'test example')})"
-    return f"{name} ({repeats}; {why})" if why else f"{name} ({repeats})"
+        return f"{name} ({drawn} x {count(examples, 'test example')})"
+    return f"{name} ({drawn}; {why})" if why else f"{name} ({drawn})"
 
 
-def _repeats(ns: Sequence[int], cross: Mapping[str, int], noun: str) -> str:
+def repeats(ns: Sequence[int], cross: Mapping[str, int], noun: str = "repeat") -> str:
+    """So many repeats, or the crossed streams that they are the combinations of.
+
+    >>> repeats([4, 5], {}), repeats([6], {"init": 2, "order": 3}), repeats([9], {}, "split")
+    ('4 to 5 repeats', '2 init x 3 order', '9 splits')
+    """
     fewest, most = min(ns), max(ns)
     among = count(most, noun) if fewest == most else f"{fewest} to {count(most, noun)}"
     if not cross:

@@ -124,7 +124,7 @@ def shortened(name: str, room: int) -> str:
     """A name of at most `room` Latin letters' width; those of other scripts can be twice as wide.
 
     >>> shortened("a_long_name_for_a_method", 11), shortened("名前" * 9, 11)
-    ('a_lon…ethod', '名前…前名前')
+    ('a_lon…ethod', '名前名…名前')
     """
     whole = plain(name)
     width = min(len(whole), 2 * room)
