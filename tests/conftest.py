@@ -1,7 +1,11 @@
 """Strict settings for every test: silent broadcasting and unseeded randomness are errors."""
 
 import os
+import signal
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs ignore Ctrl-C, and so would every program that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("PJRT_NPROC", "1")  # as workers run: bits do not depend on the cores
 
 import jax
