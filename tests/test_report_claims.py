@@ -169,7 +169,7 @@ def test_split_studies_name_their_test_and_no_other():
     table, pairs = records(found.table), records(found.comparisons)
     assert "Nadeau and Bengio" in prose.reading(material.question, table)
     assert "Student" not in prose.reading(material.question, table)
-    assert prose.tested(material.question, pairs).startswith("Corrected resampled t (Nadeau")
+    assert "corrected resampled t-test (Nadeau" in prose.tested(material.question, pairs)
     shown = drawings(material.question, table, records(material.runs), material.metrics)[0]
     assert "over random splits, corrected" in shown.title
     part = effects_of(material)

@@ -97,7 +97,7 @@ def tested(question: Question, pairs: list[Record]) -> str:
     if not populations:
         return "No pair could be tested."
     test = named_test([row for row in pairs if row["p"] is not None], bool(question.cross))
-    said = f"{capital(test)}, {family(pairs)}, alpha {question.alpha:g}"
+    said = f"Tested by {test}, {family(pairs)}, alpha {question.alpha:g}"
     if question.margin:
         said += f"; equivalent: the whole interval lies within ±{question.margin:g}"
     said += f". The tests speak of {listing(list(populations), 2)}."

@@ -186,17 +186,17 @@ def named_test(pairs: Sequence[Record], crossed: bool = False) -> str:
         crossed: whether repeats are all combinations of several streams.
 
     >>> named_test([{"population": "data like these"}])
-    't over repeats and test examples'
+    't-test over repeats and test examples'
     """
     names = {
-        "data like these": "t over repeats and test examples",
-        "data like these (resampled splits)": "corrected resampled t (Nadeau and Bengio)",
-        "data like these (repeats not paired)": "Welch's t over repeats and test examples",
+        "data like these": "t-test over repeats and test examples",
+        "data like these (resampled splits)": "corrected resampled t-test (Nadeau and Bengio)",
+        "data like these (repeats not paired)": "Welch's t-test over repeats and test examples",
     }
     kinds = [row["population"] for row in pairs]
     kind = max(dict.fromkeys(kinds), key=kinds.count, default="")
-    paired = "paired t over crossed streams" if crossed else "paired t"
-    return names.get(kind, "Welch's t" if "not paired" in kind else paired)
+    paired = "paired t-test over crossed streams" if crossed else "paired t-test"
+    return names.get(kind, "Welch's t-test" if "not paired" in kind else paired)
 
 
 def family(pairs: Sequence[Record]) -> str:
