@@ -29,6 +29,7 @@ app = typer.Typer(
     name="funcdl",
     help="Compare optimizers and architectures in JAX: one YAML file to a tested table.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # usage errors are plain lines, as all others are
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
