@@ -136,8 +136,6 @@ def doubts(question: Question, pairs: list[Record]) -> Iterator[str]:
             "slowly at first can be lost so."
         )
     if any(row["verdict"] == "undecided" for row in pairs):
-        none = " No margin was set, so no pair can be called equivalent."
-        yield (
-            f"“Undecided” is not “equal”: the data allow both signs.{'' if question.margin else none}"
-        )
+        none = "" if question.margin else " No margin was set, so no pair can be called equivalent."
+        yield f"“Undecided” is not “equal”: it says that the corrected test found too little.{none}"
     yield from map(plain, question.notes)

@@ -25,7 +25,7 @@ def verdict(
     - `equivalent`: the whole interval lies inside the margin, whatever the difference's sign; see
       `funcdl.stats.equivalence`.
     - `better`, `worse`: a differs from b (`p_adjusted < alpha`), in the direction of `mode`.
-    - `undecided`: the data allow both signs. Not the same as equivalent.
+    - `undecided`: the corrected test found too little. Not the same as equivalent.
 
     Args:
         paired: the comparison, a - b.

@@ -146,10 +146,11 @@ def _reading(question: Question, scores: Mapping[str, np.ndarray]) -> Iterator[s
     level = f"{100 * (1 - question.alpha):g} %"
     yield (
         f"What would a search of n trials have found? Each point is the expected best {metric} of n "
-        f"trials, estimated from the {each} trials that each method had; bands are {level} bootstrap "
-        "intervals over trials, and too narrow where n comes close to all of them, for nobody knows "
-        "what lies beyond the best. This is the score that selects, of one search per method: read "
-        "from it how much the order depends on the budget, not who is better on test data."
+        f"trials, estimated from the {each} trials that each method had. Bands, which the table of "
+        f"estimates holds for every method, are {level} bootstrap intervals over trials, and too narrow "
+        "where n comes close to all of them, for nobody knows what lies beyond the best. This is the "
+        "score that selects, of one search per method: read from it how much the order depends on the "
+        "budget, not who is better on test data."
     )
     if question.sampler != "random":
         yield (
