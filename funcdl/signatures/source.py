@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from funcdl.errors import FuncdlError
+from funcdl.signatures import parsing
+
+parsing.guard()
 
 
 class Definition(NamedTuple):
