@@ -46,6 +46,8 @@ class Dataset(NamedTuple):
     units: integers `[n]` of the n test examples; those with equal numbers belong together (one
         person, one stretch of a series) and are no independent evidence. None: each stands alone.
         No run depends on them, so that they are not in the digest.
+    ids: what integer inputs count, and how many values they may take, 0 included: {"tokens": 5000}. A
+        model's argument of one of these names (`funcdl.models.COUNTS`) is filled with it.
     """
 
     train: Split
@@ -54,6 +56,7 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...]
     digest: str
     units: Array | None = None
+    ids: Mapping[str, int] = {}
 
 
 class Task(NamedTuple):

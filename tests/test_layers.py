@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent / "funcdl"
 STOREYS = [
     {"types", "errors"},
     {"signatures"},
-    {"models", "metrics", "data", "optimizers", "baselines"},
+    {"models", "metrics", "data", "augment", "optimizers", "baselines"},
     {"tasks"},
     {"train"},
     {"config"},

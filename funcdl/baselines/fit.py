@@ -25,7 +25,9 @@ def fit_baseline(
     """Fits on the training split only, and applies the task's metrics to the other two.
 
     Inputs are flattened to `[n, features]`. A classifier's probabilities, cut off below at 2.2e-16,
-    become logits by their logarithm; a regressor's predictions are outputs as they are. It runs on
+    become logits by their logarithm; a regressor's predictions are outputs as they are. An estimator
+    with a method `outputs(inputs, width)` is given the inputs unflattened, and gives what the task's
+    models give, `[n, ...]`. It runs on
     one thread, so that its bits do not depend on the number of cores.
 
     Args:
@@ -54,7 +56,7 @@ def measure(task: Task, dataset: Dataset, name: str, outputs: Any) -> dict[str, 
       name: of the split.
       outputs: as `predict_baseline` gives them.
     """
-    arrays = jnp.asarray(outputs), jnp.asarray(getattr(dataset, name).targets)
+    arrays = jax.tree.map(jnp.asarray, (outputs, getattr(dataset, name).targets))
     return {
         metric: np.asarray(function(*arrays), np.float32)
         for metric, function in task.metrics.items()
@@ -77,16 +79,20 @@ def predict_baseline(spec: Any, dataset: Dataset, task: Task, seed: int) -> dict
       StudyError: if the name or an argument is unknown, or the estimator is for another task.
     """
     estimator = _estimator(spec, seed)
-    outputs = _classify if sklearn.base.is_classifier(estimator) else _regress
+    read, outputs = _flat, _classify if sklearn.base.is_classifier(estimator) else _regress
+    if hasattr(estimator, "outputs"):
+        read, outputs = _as_they_are, _own
     width = task.outputs(dataset)
     predicted = {}
     with threadpool_limits(limits=1):
         try:
-            estimator.fit(_flat(dataset.train.inputs), np.asarray(dataset.train.targets))
+            estimator.fit(
+                read(dataset.train.inputs), jax.tree.map(np.asarray, dataset.train.targets)
+            )
         except (TypeError, ValueError) as error:
             raise _wrong(f"{type(estimator).__name__} cannot be fitted: {error}") from error
         for name, split in (("validation", dataset.validation), ("test", dataset.test)):
-            predicted[name] = np.asarray(outputs(estimator, _flat(split.inputs), width))
+            predicted[name] = np.asarray(outputs(estimator, read(split.inputs), width))
     return predicted
 
 
@@ -134,6 +140,15 @@ def _regress(estimator: Any, inputs: np.ndarray, width: int) -> jax.Array:
             f"{width}: use a classifier"
         )
     return jnp.asarray(predicted, jnp.float32)
+
+
+def _own(estimator: Any, inputs: PyTree, width: int) -> np.ndarray:
+    """Outputs of any shape, as the task's models give them."""
+    return np.asarray(estimator.outputs(inputs, width), np.float32)
+
+
+def _as_they_are(inputs: PyTree) -> PyTree:
+    return jax.tree.map(np.asarray, inputs)
 
 
 def _flat(inputs: PyTree) -> np.ndarray:

@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
         "model",
         lambda: models.MODELS,
         lambda n: models.MODELS[n],
-        frozenset({"outputs", "rngs", "parent", "name"}),
+        frozenset({"outputs", *models.COUNTS, "rngs", "parent", "name"}),
     ),
     "optimizer": Kind(
         "optimizer",

@@ -69,7 +69,7 @@ def presplit(
                 f"split is {expected}; all splits must hold the same arrays"
             )
     names = _names(classes)
-    return Dataset(**splits, classes=names, digest=digest(splits, names))
+    return Dataset(**splits, classes=names, digest=digest(splits, names), ids={})
 
 
 def _convert(name: str, pair: tuple[PyTree, PyTree]) -> Split:

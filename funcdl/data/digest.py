@@ -15,7 +15,9 @@ from funcdl.data.tree import leaves
 from funcdl.types import Split
 
 
-def digest(splits: Mapping[str, Split], classes: Sequence[str] = ()) -> str:
+def digest(
+    splits: Mapping[str, Split], classes: Sequence[str] = (), ids: Mapping[str, int] | None = None
+) -> str:
     """Returns the SHA-256 (hex) of all arrays' paths, dtypes, shapes and bytes, and the classes.
 
     Bytes are taken as little-endian and C-contiguous, so that the machine and the memory layout do
@@ -25,6 +27,7 @@ def digest(splits: Mapping[str, Split], classes: Sequence[str] = ()) -> str:
     Args:
       splits: name -> split of NumPy arrays.
       classes: names of the classes.
+      ids: as in `Dataset.ids`.
 
     >>> one = Split(np.zeros((2, 3), np.float32), np.zeros(2, np.int32))
     >>> other = Split(np.zeros((3, 2), np.float32), np.zeros(2, np.int32))
@@ -38,6 +41,8 @@ def digest(splits: Mapping[str, Split], classes: Sequence[str] = ()) -> str:
         sha.update(part)
 
     add(repr(tuple(classes)).encode())
+    if ids:
+        add(repr(sorted(ids.items())).encode())
     for split in sorted(splits):
         for name, array in leaves(splits[split], split):
             little = array.dtype.newbyteorder("<")

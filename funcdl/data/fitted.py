@@ -23,6 +23,7 @@ def fitted(
     n: int,
     groups: Any = None,
     classes: Sequence[str] = (),
+    counts: Mapping[str, int] | None = None,
     keep: np.ndarray | None = None,
 ) -> Dataset:
     """Splits first, then fits on the training rows, then prepares each split.
@@ -36,6 +37,7 @@ def fitted(
       n: number of examples.
       groups: `[n]`, for a split by group.
       classes: names of the classes.
+      counts: how many ids the inputs number, `Dataset.ids`.
       keep: bool `[n]`: which rows may be trained on; None for all. Other splits keep all of theirs.
 
     Raises:
@@ -52,4 +54,6 @@ def fitted(
     prepare = fit(rows["train"])
     splits = {name: Split(prepare(r), take(targets, r)) for name, r in rows.items()}
     names = tuple(classes)
-    return Dataset(**splits, classes=names, digest=digest(splits, names), units=parts.units)
+    counted = dict(counts or {})
+    found = digest(splits, names, counted)
+    return Dataset(**splits, classes=names, digest=found, units=parts.units, ids=counted)

@@ -66,7 +66,10 @@ def reviews(
     }
     of_test = [tokens(text, unit) for text in tested["review"]]
     splits["test"] = Split(ids(of_test, known, length), _labels(tested["score"]))
-    return Dataset(**splits, classes=_CLASSES, digest=digest(splits, _CLASSES))
+    counted = {"tokens": size}
+    return Dataset(
+        **splits, classes=_CLASSES, digest=digest(splits, _CLASSES, counted), ids=counted
+    )
 
 
 def _labels(scores: np.ndarray) -> np.ndarray:

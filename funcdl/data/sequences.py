@@ -83,7 +83,9 @@ def leave_last_out(
     splits = {name: _examples(user, item, place, chosen, length) for name, chosen in rows.items()}
     called = kinds if names is None else np.asarray(names)[first]
     classes = ("(padding)", *map(str, called))
-    return Dataset(**splits, classes=classes, digest=digest(splits, classes))
+    counted = {"items": len(classes), "users": int(user.max()) + 1}
+    found = digest(splits, classes, counted)
+    return Dataset(**splits, classes=classes, digest=found, ids=counted)
 
 
 def _examples(

@@ -264,4 +264,4 @@ def _dataset(
         "test": np.sort(test),
     }
     splits = {name: Split(take(inputs, r), take(targets, r)) for name, r in rows.items()}
-    return Dataset(**splits, classes=classes, digest=digest(splits, classes))
+    return Dataset(**splits, classes=classes, digest=digest(splits, classes), ids={})

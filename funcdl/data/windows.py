@@ -90,7 +90,7 @@ def windows(
     units = parts.units
     if units is not None:
         units = units[first[rows["test"]] - begins["test"]]
-    return Dataset(**splits, classes=(), digest=digest(splits), units=units)
+    return Dataset(**splits, classes=(), digest=digest(splits), units=units, ids={})
 
 
 def _between(first: np.ndarray, last: np.ndarray, begin: float, end: float) -> np.ndarray:

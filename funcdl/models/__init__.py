@@ -4,6 +4,9 @@ A name stands for `"module:object"`, so that this table can be read without JAX.
 Linen module; its fields are the model's arguments in a config, and `outputs` is filled by the task.
 """
 
+# Arguments that are filled with how many ids the data have, by their name in `Dataset.ids`.
+COUNTS = ("tokens", "items", "users")
+
 MODELS: dict[str, str] = {
     "logistic": "funcdl.models.logistic:Logistic",
     "mlp": "funcdl.models.mlp:MLP",

@@ -11,12 +11,12 @@ from typing import Any
 import flax.linen as nn
 
 from funcdl.errors import Problem, StudyError
-from funcdl.models import MODELS
+from funcdl.models import COUNTS, MODELS
 from funcdl.models.adapt import from_functions, from_linen, from_nnx, keywords, signature
 from funcdl.types import Model
 
 
-def make_model(spec: Any, outputs: int) -> Model:
+def make_model(spec: Any, outputs: int, ids: Mapping[str, int] | None = None) -> Model:
     """Makes the model that a `model` section describes.
 
     Args:
@@ -24,6 +24,7 @@ def make_model(spec: Any, outputs: int) -> Model:
             module or its class, an NNX class, a function of `rngs` that makes an NNX module, a pair
             `(init, apply)`, a `Model`, or a function that returns any of these; or `what` alone.
         outputs: width of the last layer, given to whatever takes an argument `outputs`.
+        ids: how many tokens, items, ... the data number, given to whatever takes such an argument.
 
     Raises:
         StudyError: an unknown name, arguments that do not fit, or no model at all.
@@ -36,9 +37,12 @@ def make_model(spec: Any, outputs: int) -> Model:
     what = arguments.pop("name")
     if isinstance(what, str):
         what = _named(what)
-    if "outputs" in arguments:
-        raise _error("outputs", "is set by the task; leave it out")
-    return _adapt(what, {key: _frozen(value) for key, value in arguments.items()}, outputs)
+    for key in ("outputs", *COUNTS):
+        if key in arguments:
+            setter = "task" if key == "outputs" else "data"
+            raise _error(key, f"is set by the {setter}; leave it out")
+    filled = {"outputs": outputs, **(ids or {})}
+    return _adapt(what, {key: _frozen(value) for key, value in arguments.items()}, filled)
 
 
 def _named(name: str) -> Any:
@@ -51,7 +55,7 @@ def _named(name: str) -> Any:
     return getattr(importlib.import_module(module), attribute)
 
 
-def _adapt(what: Any, arguments: dict[str, Any], outputs: int) -> Model:
+def _adapt(what: Any, arguments: dict[str, Any], filled: Mapping[str, int]) -> Model:
     """Wraps any of the things that can be a model."""
     if isinstance(what, Model | tuple | nn.Module) or _is_nnx(what):
         if arguments:
@@ -64,13 +68,13 @@ def _adapt(what: Any, arguments: dict[str, Any], outputs: int) -> Model:
     if not callable(what):
         raise _error("", f"{what!r} is no model; {_ALLOWED}")
     if isinstance(what, type) and issubclass(what, nn.Module):
-        return from_linen(_call(what, arguments, outputs))
+        return from_linen(_call(what, arguments, filled))
     names = keywords(what)
     if "rngs" in names:
-        filled = {"outputs": outputs} if "outputs" in names else {}
-        _bind(what, {"rngs": None, **filled, **arguments})
-        return from_nnx(what, **filled, **arguments)
-    return _adapt_made(_call(what, arguments, outputs))
+        arguments = {**_taken(names, filled), **arguments}
+        _bind(what, {"rngs": None, **arguments})
+        return from_nnx(what, **arguments)
+    return _adapt_made(_call(what, arguments, filled))
 
 
 def _adapt_made(what: Any) -> Model:
@@ -95,12 +99,15 @@ def _is_nnx(what: Any) -> bool:
     return nnx is not None and isinstance(what, nnx.Module)
 
 
-def _call(make: Callable[..., Any], arguments: dict[str, Any], outputs: int) -> Any:
-    """Calls a constructor with its arguments and, if it takes it, the width of the last layer."""
-    if "outputs" in keywords(make):
-        arguments = {"outputs": outputs, **arguments}
+def _call(make: Callable[..., Any], arguments: dict[str, Any], filled: Mapping[str, int]) -> Any:
+    """Calls a constructor with its arguments and, if it takes them, those that task and data fill."""
+    arguments = {**_taken(keywords(make), filled), **arguments}
     _bind(make, arguments)
     return make(**arguments)
+
+
+def _taken(names: Any, filled: Mapping[str, int]) -> dict[str, int]:
+    return {name: number for name, number in filled.items() if name in names}
 
 
 def _bind(make: Callable[..., Any], arguments: dict[str, Any]) -> None:
@@ -128,4 +135,4 @@ _ALLOWED = (
     "give a name of funcdl.models.MODELS, a Linen module or class, an NNX class or a function of "
     "rngs that makes an NNX module, a pair (init, apply) of pure functions, or a funcdl Model"
 )
-_FILLED = ("outputs", "rngs", "parent", "name")  # not for a study to set
+_FILLED = ("outputs", *COUNTS, "rngs", "parent", "name")  # not for a study to set

@@ -29,6 +29,7 @@ class Facts(NamedTuple):
     units: of its test examples; see `funcdl.types.Dataset`.
     files: where its arrays lie, if not in memory.
     judged: digest of the test split alone; data sets may share it and train on different examples.
+    ids: as the data set has them.
     counts: examples of each class in the training, validation and test splits; empty without labels.
     shared: how many examples more than one split has; None where that was not looked for.
     """
@@ -40,6 +41,7 @@ class Facts(NamedTuple):
     files: frozenset[Mapped]
     judged: str = ""
     counts: tuple[tuple[int, ...], ...] = ()
+    ids: Mapping[str, int] = {}
     shared: Shared | None = None
 
 
@@ -55,6 +57,7 @@ def facts_of(dataset: Dataset) -> Facts:
         files=frozenset(files_of(dataset)),
         judged=digest({"test": dataset.test}, dataset.classes),
         counts=_counts(dataset),
+        ids=dataset.ids,
         shared=shared(dataset),
     )
 

@@ -15,7 +15,12 @@ def program_id(static: Static, data: Dataset | Facts) -> str:
     Runs with the same id differ only in numbers that are traced, so they share one compilation.
     """
     known = facts_of(data) if isinstance(data, Dataset) else data
-    parts = {"static": static._asdict(), "data": known.shapes, "classes": len(known.classes)}
+    parts = {
+        "static": static._asdict(),
+        "data": known.shapes,
+        "classes": len(known.classes),
+        "ids": dict(known.ids),
+    }
     return identity(parts)[:16]
 
 

@@ -50,7 +50,7 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
 
     Args:
         static: the static part.
-        dataset: only its shapes and the number of its classes matter.
+        dataset: only its shapes, and how many classes and ids it has, matter.
         layout: where its arrays lie, for a run over many devices.
 
     Returns:
@@ -78,7 +78,7 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
 
     def bound(hyper: Hyper) -> Train:
         """The run with the traced numbers of this call in their places."""
-        model = make_model({**static.model, **_under("model.", hyper)}, outputs)
+        model = make_model({**static.model, **_under("model.", hyper)}, outputs, dataset.ids)
         model = computing_in(of_width(model, outputs), static.compute_dtype)
         return make_train(
             rematerialised(model) if static.remat else model,

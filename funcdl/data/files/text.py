@@ -67,7 +67,15 @@ def text(
 
     classes = tuple(map(str, kinds))
     found = targets.reshape(-1).astype(np.int32)
-    return fitted(split, fit, found, n=len(texts), groups=groups.reshape(-1), classes=classes)
+    return fitted(
+        split,
+        fit,
+        found,
+        n=len(texts),
+        groups=groups.reshape(-1),
+        classes=classes,
+        counts={"tokens": size},
+    )
 
 
 def _read(path: Any, text: str, target: str) -> tuple[list[str], np.ndarray]:

@@ -1,0 +1,3 @@
+"""Augmentations: the table of names. Each is a pure function of a key and a batch of inputs."""
+
+AUGMENTATIONS: dict[str, str] = {}
