@@ -71,6 +71,9 @@ class Task(NamedTuple):
         defined. Without any, outputs never leave the device.
     fitted: name -> `fitted((outputs, targets), (outputs, targets)) -> float`, of the test split and
         the validation split: what is fitted on the second and measured on the first.
+    values: name of a summary, or of what is fitted -> a function of the same arguments that gives one
+        float64 per test example, `[n]`, whose mean is the metric's value: the value plus how far
+        the example pulls it. With them the metric has a verdict for data like these, too.
     average: `average(outputs) -> outputs`, one prediction out of several passes `[passes, batch,
         ...]`; their mean if None.
     """
@@ -81,6 +84,7 @@ class Task(NamedTuple):
     check: Callable[[Dataset], None]
     summaries: Mapping[str, Callable[[PyTree, PyTree], float]] = {}
     fitted: Mapping[str, Callable[..., float]] = {}
+    values: Mapping[str, Callable[..., Array]] = {}
     average: Callable[[PyTree], PyTree] | None = None
 
 

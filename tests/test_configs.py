@@ -23,8 +23,15 @@ QUICKLY = {
 }
 
 
+TABLES = [path for path in CONFIGS if path.parent.name == "tables"]  # each has a test of its own
+OTHERS = [path for path in CONFIGS if path not in TABLES]
+
+
 def test_every_config_is_run_by_a_test():
-    assert {path.stem for path in CONFIGS} == set(QUICKLY)
+    assert {path.stem for path in OTHERS} == set(QUICKLY)
+    for path in TABLES:
+        assert (Path(__file__).parent / f"test_tables_{path.stem}.py").is_file()
+        assert "quick" in (load(path).variants or {})
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -41,7 +48,7 @@ def test_says_what_it_asks_and_how_it_is_run(path: Path):
     assert "funcdl run configs/" in head
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
 def test_runs(path: Path, tmp_path: Path):
     ended = funcdl("run", path, *QUICKLY[path.stem], "--out", tmp_path / "out")
     assert ended.returncode == 0, ended.stderr

@@ -16,6 +16,7 @@ from funcdl.data.load import make_data
 from funcdl.data.rows import blocks
 from funcdl.plan.datasets import facts_of
 from funcdl.plan.splits import Splits
+from funcdl.plan.study import make_plan
 from funcdl.record import read_record, write_record
 from funcdl.report.answer import Answer
 from funcdl.report.caveats import warnings
@@ -180,3 +181,16 @@ def test_a_study_knows_its_data_sets_and_reads_them_back(tmp_path):
     again = read_record(folder, None).holdings  # type: ignore[arg-type]
     assert [one.sizes for one in again] == [list(one.sizes) for one in found]
     assert again[0].name == "digits"
+
+
+def test_numbers_are_split_at_random_and_have_no_classes(tmp_path):
+    np.savez(tmp_path / "own.npz", inputs=np.ones((20, 2)), targets=np.linspace(0, 1, 20))
+    study = fd.Study(
+        task="regression",
+        data={"name": "npz", "path": str(tmp_path / "own.npz")},
+        model="mlp",
+        train={"batch_size": 4},
+        optimizer={"name": "adam", "learning_rate": 0.01},
+    )
+    (found,) = holdings(study, make_plan(study, expand(study)))
+    assert found.rule == "at random (seed 0)"

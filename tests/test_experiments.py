@@ -12,6 +12,8 @@ import funcdl as fd
 from tests.study_tools import bits
 
 FOLDER = Path(__file__).parents[1] / "experiments"
+pytestmark = pytest.mark.slow  # half a minute on two cores
+
 NAMES = ("own_data", "own_model", "own_optimizer")
 
 

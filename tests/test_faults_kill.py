@@ -59,6 +59,7 @@ def test_supervisor_and_workers_killed_within_a_checkpoint(calm: fd.Results, tmp
     assert "run resumed" in resumed(tmp_path, calm)
 
 
+@pytest.mark.slow
 def test_sigterm_within_a_checkpoint_saves_and_says_143(calm: fd.Results, tmp_path: Path):
     said = struck(tmp_path, "checkpoints.half:2:term", {143})
     assert "run the same command again" in said

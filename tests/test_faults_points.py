@@ -82,6 +82,7 @@ def test_killed_at_every_point(struck: list[dict]):
         ended_well(case, "kill")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["enospc"])
 def test_a_disk_that_fails_at_every_point(tmp_path: Path, action: str):
     failed = cases(tmp_path, action)[2:]

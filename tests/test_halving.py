@@ -380,6 +380,7 @@ def test_a_state_that_is_reached_soon_is_not_worth_keeping(
     assert [path.name for path in tmp_path.iterdir()] == [f"{first.id}-0000000010.npz"]
 
 
+@pytest.mark.slow
 def test_killed_at_a_rung_and_robbed_of_its_states(calm: fd.Results, config: Path, tmp_path: Path):
     """Killed while states of a rung lie there, which then are damaged or deleted."""
     out = tmp_path / "out"

@@ -167,7 +167,7 @@ print(worst)
 
 
 @pytest.mark.parametrize(
-    "family", ["mlp", "cnn", pytest.param("transformer", marks=pytest.mark.slow)]
+    "family", ["mlp"] + [pytest.param(name, marks=pytest.mark.slow) for name in ("cnn", "transformer")]
 )
 def test_lanes_and_runs_alone_agree_in_float64(family: str):
     static, hyper = cut(
@@ -219,6 +219,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
     return fd.load(folder / "out")
 
 
+@pytest.mark.slow
 def test_one_worker_shares_lanes_out_to_eight_devices(calm: fd.Results, tmp_path: Path):
     """The answer is that of one device; the bits are those of eight devices again."""
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=8"}

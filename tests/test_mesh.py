@@ -148,6 +148,7 @@ def test_the_mesh_is_a_part_of_a_runs_identity():
     assert first_run(mesh={"data": 2}) == first_run(mesh={"data": 2}, mode="each")
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_a_mesh_ends_with_the_same_bits(tmp_path: Path):
     env = os.environ | {"XLA_FLAGS": EIGHT["XLA_FLAGS"]}
     config = write(tmp_path, STUDY)

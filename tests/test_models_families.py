@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from funcdl.models.attention import Block, causal, present
 from funcdl.models.cnn import CNN
 from funcdl.models.dropout import Dropout
 from funcdl.models.make import make_model
@@ -126,16 +127,16 @@ def test_recurrent_nets_follow_their_equations(cls, reference):
     np.testing.assert_allclose(slope, numeric, rtol=1e-3)
 
 
-class Attention(Transformer):
+class Attention(Block):
     @nn.compact
-    def __call__(self, x, *, train=False):
-        return self._attention(x.reshape(-1, x.shape[-1]), x.shape[1]).reshape(x.shape)
+    def __call__(self, x, mask=None, *, train=False):
+        return self._attention(x.reshape(-1, x.shape[-1]), x.shape[1], mask).reshape(x.shape)
 
 
 def test_attention_is_linens():
     """With the same weights, `flax.linen.MultiHeadDotProductAttention` gives the same."""
     width, heads = 12, 3
-    ours, theirs = Attention(10, width=width, heads=heads), nn.MultiHeadDotProductAttention(heads)
+    ours, theirs = Attention(width, heads), nn.MultiHeadDotProductAttention(heads)
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, width)), "float32")
     params: Any = quick(ours.init)(jax.random.key(0), x)["params"]
     params = jax.tree.map(lambda p: p + 0.1 * jnp.sin(jnp.arange(p.size)).reshape(p.shape), params)
@@ -150,11 +151,16 @@ def test_attention_is_linens():
     }
     given["out"] = {"kernel": last["kernel"].reshape(heads, size, width), "bias": last["bias"]}
 
-    @quick
-    def both() -> Any:
-        return ours.apply({"params": params}, x), theirs.apply({"params": given}, x)
+    there = jnp.array([[True] * 5, [True] * 3 + [False] * 2])
 
-    np.testing.assert_allclose(*both(), rtol=1e-4, atol=1e-5)
+    @quick
+    def both(mask) -> Any:
+        return ours.apply({"params": params}, x, mask), theirs.apply(
+            {"params": given}, x, mask=mask
+        )
+
+    for mask in (None, causal(5), present(there), causal(5) & present(there)):
+        np.testing.assert_allclose(*both(mask), rtol=1e-4, atol=1e-5)
 
 
 def test_transformer_knows_order_only_by_its_positions():

@@ -85,7 +85,7 @@ def killed_and_resumed(folder: Path, who: str, kills: int, seed: int) -> tuple[f
     return fd.load(out), hits
 
 
-@pytest.mark.parametrize("who", ["worker", "supervisor", "both"])
+@pytest.mark.parametrize("who", ["both"])
 def test_killed_at_random_moments(calm: fd.Results, tmp_path: Path, who: str):
     results, hits = killed_and_resumed(tmp_path, who, kills=3, seed=0)
     assert hits >= 2, "the kills came too late to prove anything"
@@ -110,8 +110,11 @@ def test_killed_at_many_random_moments(calm: fd.Results, tmp_path: Path, who: st
 
 @pytest.mark.parametrize(
     ("signum", "status"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
-    ids=["ctrl-c", "term", "hangup"],
+    [
+        pytest.param(signal.SIGINT, 130, id="ctrl-c"),
+        pytest.param(signal.SIGTERM, 143, id="term"),
+        pytest.param(signal.SIGHUP, 129, id="hangup", marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_saves_and_the_same_command_goes_on(
     calm: fd.Results, tmp_path: Path, signum: int, status: int
@@ -209,6 +212,7 @@ def wait_until(condition, seconds: float = 60.0):
     return found
 
 
+@pytest.mark.slow
 def test_a_signal_to_the_whole_group_saves_too(calm: fd.Results, tmp_path: Path):
     """As `timeout` and batch systems send it: workers must not die of it before they have saved."""
     config, out = write(tmp_path, LONG), tmp_path / "out"
@@ -223,6 +227,7 @@ def test_a_signal_to_the_whole_group_saves_too(calm: fd.Results, tmp_path: Path)
     same(fd.load(out), calm)
 
 
+@pytest.mark.slow
 def test_nohup_means_it(tmp_path: Path):
     out = tmp_path / "out"
     words = [sys.executable, "-m", "funcdl", "run", str(write(tmp_path, LONG)), "--out", str(out)]

@@ -227,6 +227,7 @@ def test_runs_of_another_funcdl_are_found_by_their_recipes(
     assert {run.run for run in found.checked} == set(mixed.runs["id"])
 
 
+@pytest.mark.slow
 def test_a_search_that_stops_early_is_verified_with_all_its_rungs(tmp_path: Path):
     text = STUDY.replace("{choice: [0.1, 1.0e+38]}", "{log_uniform: [0.01, 1.0]}")
     text = text.replace("sampler: grid", "trials: 4\n  stop: {eta: 2}")

@@ -70,7 +70,7 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
     return fd.run(study, out=folder / "out", workers=2, observe=lambda status: None)
 
 
-@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("workers", [0, 1, pytest.param(3, marks=pytest.mark.slow)])
 def test_bits_do_not_depend_on_the_number_of_workers(
     families: fd.Results, tmp_path: Path, workers: int
 ):

@@ -15,12 +15,13 @@ import numpy as np
 
 from funcdl.data.convert import examples
 from funcdl.data.digest import digest
+from funcdl.data.origins import Rows, check_origins, rolling
 from funcdl.data.tree import leaves, take
 from funcdl.errors import DataError
 from funcdl.types import Dataset, PyTree, Split
 
 _RULES = ("stratified", "random", "group", "order")
-_KEYS = ("by", "test", "validation", "seed", "block")
+_KEYS = ("by", "test", "validation", "seed", "block", "origins")
 _FEWEST = 3  # examples of a class, one for each split
 _OWN = tuple(b"split")  # sets this stream apart from all others of the same seed
 
@@ -34,6 +35,7 @@ def split(
     validation: float = 0.2,
     seed: int = 0,
     block: int | None = None,
+    origins: int | None = None,
     groups: Any = None,
     classes: Sequence[str] = (),
 ) -> Dataset:
@@ -55,10 +57,15 @@ def split(
       test: size of the test set: below 1 a fraction of n (rounded to the nearest count, halves to
         the even one), from 1 on a count.
       validation: size of the validation set, likewise of n.
-      seed: which of the random splits; not used by `order`.
+      seed: which of the random splits; with `origins` which of these, from 0, the earliest; not used by
+        `order` otherwise.
       block: for `order`: how many consecutive test examples count as one piece of evidence, since
         neighbours in time are alike; None for the cube root of their number, rounded up. No run
         depends on it.
+      origins: for `order`: how many times training starts anew with the next `test` examples as its
+        future, each time on equally many examples (`funcdl.data.origins.rolling`). `repeat.vary: [split]`
+        gives each repeat the next one, and all tuning the first. None: there is one, and it trains on
+        all that comes before.
       groups: for `group`: `[n]`, examples with equal values stay together.
       classes: names of the classes, kept in the result.
 
@@ -84,6 +91,8 @@ def split(
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise DataError(f"split.seed is {seed!r}; allowed are integers from 0")
     _check_block(block, by)
+    if origins is not None:
+        check_origins(origins, seed, by)
     sizes = (_count("test", test, n), _count("validation", validation, n))
     if sum(sizes) >= n:
         raise DataError(
@@ -91,17 +100,21 @@ def split(
             "train on; lower split.test or split.validation"
         )
     if by == "order":
-        order = np.arange(n)[::-1]
-        parts = (order[: sizes[0]], order[sizes[0] : sum(sizes)])
-    elif by == "random":
+        rows = rolling(n, *sizes, origins or 1, seed if origins else 0)
+        data = _dataset(inputs, targets, rows, tuple(classes))
+        return data._replace(units=_units(by, block, groups, rows.test))
+    if by == "random":
         order = _shuffle(n, seed)
         parts = (order[: sizes[0]], order[sizes[0] : sum(sizes)])
     elif by == "stratified":
         parts = _stratified(_strata(targets, classes), sizes, seed)
     else:
         parts = _grouped(groups, sizes, seed, n)
-    data = _dataset(inputs, targets, parts, tuple(classes))
-    return data._replace(units=_units(by, block, groups, np.sort(parts[0])))
+    rest = np.ones(n, bool)
+    rest[parts[0]] = rest[parts[1]] = False
+    rows = Rows(np.flatnonzero(rest), np.sort(parts[1]), np.sort(parts[0]))
+    data = _dataset(inputs, targets, rows, tuple(classes))
+    return data._replace(units=_units(by, block, groups, rows.test))
 
 
 def split_as(
@@ -112,8 +125,8 @@ def split_as(
     groups: Any = None,
     classes: Sequence[str] = (),
 ) -> Dataset:
-    """Splits as a config's `data.split` says: a mapping with any of by, test, validation, seed and
-    block.
+    """Splits as a config's `data.split` says: a mapping with any of by, test, validation, seed,
+    block and origins.
 
     Raises:
       DataError: for other keys, and as `split` does.
@@ -251,17 +264,9 @@ def _grouped(
     )
 
 
-def _dataset(
-    inputs: PyTree, targets: PyTree, parts: tuple[np.ndarray, np.ndarray], classes: tuple[str, ...]
-) -> Dataset:
+def _dataset(inputs: PyTree, targets: PyTree, rows: Rows, classes: tuple[str, ...]) -> Dataset:
     """Gathers the splits, each in the order of the examples as given."""
-    test, validation = parts
-    rest = np.ones(examples(inputs, targets), bool)
-    rest[test] = rest[validation] = False
-    rows = {
-        "train": np.flatnonzero(rest),
-        "validation": np.sort(validation),
-        "test": np.sort(test),
+    splits = {
+        name: Split(take(inputs, r), take(targets, r)) for name, r in rows._asdict().items()
     }
-    splits = {name: Split(take(inputs, r), take(targets, r)) for name, r in rows.items()}
     return Dataset(**splits, classes=classes, digest=digest(splits, classes), ids={})

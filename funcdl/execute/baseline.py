@@ -48,7 +48,8 @@ def run_baseline(job: Job, dataset: Dataset) -> Result:
         digest=digest.hexdigest(),  # of its predictions' metrics: an estimator has no parameters
         final=means | whole.of("validation", outputs["validation"]) | whole.of_test(**outputs),
         curves={},
-        examples={n: x for n, x in examples.items() if n.startswith("test/")},
+        examples={n: x for n, x in examples.items() if n.startswith("test/")}
+        | whole.examples(**outputs),
         parameters=0,
         seconds=time.perf_counter() - began,
         outputs=outputs if job.predictions else {},

@@ -100,6 +100,7 @@ class Measured:
         wants = self._whole.summaries or self._whole.fitted or self.job.predictions
         outputs = looking.outputs("test") if wants else None
         self._final = values | means | self._whole.of_test(outputs, validation)
+        test = test | self._whole.examples(outputs, validation)
         self._examples = {name: x.tolist() for name, x in test.items()}
         if self.job.predictions:
             self._kept = {"validation": _one_array(validation), "test": _one_array(outputs)}

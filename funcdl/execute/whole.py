@@ -37,5 +37,20 @@ class Whole:
         fitted = {f"test/{n}": float(metric(*pairs)) for n, metric in self._task.fitted.items()}
         return self.of("test", test) | fitted
 
+    def examples(self, test: PyTree, validation: PyTree) -> dict[str, np.ndarray]:
+        """`{"test/f1": float32 [n]}`: a value per test example of the metrics that have them.
+
+        Their mean is the metric. One that is not finite, or not defined, has none.
+        """
+        of_test = self._pair("test", test)
+        pairs = of_test, self._pair("validation", validation)
+        found = {
+            f"test/{name}": np.asarray(
+                values(*(pairs if name in self._task.fitted else of_test)), np.float32
+            )
+            for name, values in self._task.values.items()
+        }
+        return {name: values for name, values in found.items() if np.isfinite(values).all()}
+
     def _pair(self, split: str, outputs: PyTree) -> tuple[PyTree, PyTree]:
         return outputs, jax.tree.map(np.asarray, getattr(self._dataset, split).targets)

@@ -10,9 +10,13 @@ COUNTS = ("tokens", "items", "users")
 MODELS: dict[str, str] = {
     "logistic": "funcdl.models.logistic:Logistic",
     "mlp": "funcdl.models.mlp:MLP",
+    "residual_mlp": "funcdl.models.residual_mlp:ResidualMLP",
+    "ft_transformer": "funcdl.models.ft_transformer:FTTransformer",
     "cnn": "funcdl.models.cnn:CNN",
     "resnet": "funcdl.models.resnet:ResNet",
     "lstm": "funcdl.models.recurrent:LSTM",
     "gru": "funcdl.models.recurrent:GRU",
     "transformer": "funcdl.models.transformer:Transformer",
+    "bag_of_embeddings": "funcdl.models.bag_of_embeddings:BagOfEmbeddings",
+    "text_cnn": "funcdl.models.text_cnn:TextCNN",
 }

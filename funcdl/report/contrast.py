@@ -94,9 +94,9 @@ def contrast(evidence: Evidence, block: str, a: str, b: str) -> Contrast:
         headline, fixed = (Comparison(test, test.p) for test in (wider, found.fixed))
         return Contrast(found.n, found.examples, headline, fixed, found.population)
     if not common:
-        return _refused(
-            evidence, 0, "no common repeats", {(block, a), (block, b)} <= evidence.tried
-        )
+        methods = {(block, a), (block, b)}
+        none = f"{question.metric} is not defined" if methods & evidence.undefined else ""
+        return _refused(evidence, 0, none or "no common repeats", methods <= evidence.tried)
     parts = until_look(common, question.looks)
     if not parts:
         first = f"the first planned look is at {question.looks[0]} common repeats"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from funcdl.report.material import Material
-from funcdl.report.record import Record, measured, records
+from funcdl.report.record import WITHOUT, Record, measured, records
 from funcdl.stats.sequential import level_at
 
 TOLERANCE = 1e-4  # a metric that is not the mean of its examples to this precision is none of them
@@ -76,10 +76,10 @@ class Evidence:
 
     @cached_property
     def methods(self) -> Mapping[tuple[str, str], dict[int, Record]]:
-        """(block, method) -> repeat -> its run; without those that failed."""
+        """(block, method) -> repeat -> its run; without those that have no score."""
         found: dict[tuple[str, str], dict[int, Record]] = {}
         for run in measured(self.records, self.question.metric):
-            if run["status"] != "failed":
+            if run["status"] not in WITHOUT:
                 found.setdefault((run["block"], run["method"]), {})[run["repeat"]] = run
         return found
 
@@ -87,6 +87,12 @@ class Evidence:
     def tried(self) -> set[tuple[str, str]]:
         """(block, method) of every method that has measured runs, also if all of them failed."""
         return {(r["block"], r["method"]) for r in self.records if r["phase"] == "measure"}
+
+    @cached_property
+    def undefined(self) -> set[tuple[str, str]]:
+        """(block, method) of every method with a measured run whose metric is not defined."""
+        runs = measured(self.records, self.question.metric)
+        return {(r["block"], r["method"]) for r in runs if r["status"] == "undefined"}
 
     @cached_property
     def _examples(self) -> Mapping[str, np.ndarray]:

@@ -40,7 +40,7 @@ def _holding(study: Study, plan: Plan, digest: str, section: Any, block: str) ->
     return Holding(
         blocks=(block,),
         name=name if isinstance(name, str) else "data given in Python",
-        rule=_rule(split, splits) if isinstance(split, Mapping) else "",
+        rule=_rule(split, splits, bool(facts.counts)) if isinstance(split, Mapping) else "",
         splits=splits,
         sizes=facts.sizes,
         classes=facts.classes if facts.counts else (),
@@ -49,7 +49,9 @@ def _holding(study: Study, plan: Plan, digest: str, section: Any, block: str) ->
     )
 
 
-def _rule(split: Mapping[str, Any], splits: int) -> str:
+def _rule(split: Mapping[str, Any], splits: int, labels: bool) -> str:
     by = split.get("by", "stratified")
+    if by == "stratified" and not labels:
+        by = "random"  # what it is where targets are no labels
     words = _RULES.get(by, str(by))
     return words if by == "order" or splits > 1 else f"{words} (seed {split.get('seed', 0)})"

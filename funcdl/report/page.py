@@ -130,8 +130,8 @@ def _style() -> str:
 
 
 def breakable(name: str) -> Markup:
-    """A dotted or slashed name that a narrow heading may break after its dots and slashes."""
-    return Markup(re.sub(r"([./])", r"\1<wbr>", str(escape(plain(name)))))
+    """A dotted or slashed name that a narrow heading may break after its marks."""
+    return Markup(re.sub(r"([./_@])", r"\1<wbr>", str(escape(plain(name)))))
 
 
 def _look(cell: str, right: bool) -> Markup:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 Record = dict[str, Any]  # column -> value; None where the frame has nothing
+WITHOUT = ("failed", "undefined")  # of a run that has no score, not even the worst
 
 
 def records(frame: pd.DataFrame) -> list[Record]:
@@ -38,13 +39,16 @@ def tuning(runs: list[Record], metric: str) -> list[Record]:
 
 
 def settled(run: Record, metric: str) -> Record:
-    """The run, as diverged where its metric is not finite though its parameters stayed so.
+    """The run, with another status where its metric is not finite though its parameters stayed so.
 
-    An overflowing loss is no number to average, and leaving the run out would favour its method.
+    "diverged" where the metric is infinite: an overflow is no number to average, and leaving the run
+    out would favour its method. "undefined" where it is NaN, such as an area under a curve of a test
+    split without positives: no method can have it there.
     """
     if run["status"] != "ok" or metric not in run or _finite(run[metric]):
         return run
-    return run | {"status": "diverged"}
+    undefined = run[metric] is None or math.isnan(run[metric])
+    return run | {"status": "undefined" if undefined else "diverged"}
 
 
 def _finite(value: Any) -> bool:

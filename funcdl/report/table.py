@@ -127,11 +127,15 @@ def _status(measured: list[Record], tuning: list[Record], finished: int) -> str:
     diverged = any(run["status"] == "diverged" for run in measured)
     if finished:
         return "partly diverged" if diverged else "ok"
-    return "diverged" if diverged else "failed"
+    undefined = any(run["status"] == "undefined" for run in measured)
+    return "diverged" if diverged else "undefined" if undefined else "failed"
 
 
 def _reason(status: str, found: Interval, measured: list[Record], tuning: list[Record]) -> str:
     what = "every measured repeat" if measured else "every tuning trial"
+    lost = sum(run["status"] == "undefined" for run in measured)
+    if lost and status in ("ok", "undefined"):
+        return f"the metric is not defined in {lost} of {len(measured)} repeats"
     if status == "ok":
         return found.reason
     if status == "partly diverged":

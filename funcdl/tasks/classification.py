@@ -10,7 +10,7 @@ from funcdl.metrics.classification import (
     smoothed_negative_log_likelihood,
 )
 from funcdl.tasks.labels import check_labels, check_smoothing, count_classes
-from funcdl.tasks.summaries import chosen
+from funcdl.tasks.summaries import chosen, chosen_values
 from funcdl.types import Array, Task
 
 
@@ -41,5 +41,6 @@ def classification(*, label_smoothing: float = 0.0, metrics: Sequence[str] = ())
         check=check_labels,
         summaries=summaries,
         fitted=fitted,
+        values=chosen_values("classification", metrics),
         average=mean_of_passes,
     )

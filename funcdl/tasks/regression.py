@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from funcdl.metrics.regression import METRICS
 from funcdl.tasks.numbers import check_numbers, count_columns
-from funcdl.tasks.summaries import chosen
+from funcdl.tasks.summaries import chosen, chosen_values
 from funcdl.types import Task
 
 
@@ -30,4 +30,5 @@ def regression(*, metrics: Sequence[str] = ()) -> Task:
         check=check_numbers,
         summaries=summaries,
         fitted=fitted,
+        values=chosen_values("regression", metrics),
     )

@@ -23,12 +23,15 @@ class Summary(NamedTuple):
     mode: which way is better; None where neither is, as for a coverage.
     takes: the name of its one argument, "bins" or "alpha"; empty if it has none.
     fitted: whether it is fitted on the validation split, so that it exists for the test split only.
+    values: the function that gives it a value per test example, `"module:name"`; it is called as
+        `target` is, with the same argument. Empty if there is none.
     """
 
     target: str
     mode: Mode | None
     takes: Literal["", "bins", "alpha"] = ""
     fitted: bool = False
+    values: str = ""
 
 
 _RELIABILITY = "funcdl.metrics.reliability"
@@ -95,7 +98,7 @@ def directions(task: str, words: Iterable[str]) -> dict[str, Mode | None]:
     return {word: found.mode for word, found in every if found and not found.fitted}
 
 
-Chosen = dict[str, Callable[..., float]]
+Chosen = dict[str, Callable[..., Any]]
 
 
 def chosen(task: str, words: Iterable[str], cheap: Iterable[str]) -> tuple[Chosen, Chosen]:
@@ -107,27 +110,52 @@ def chosen(task: str, words: Iterable[str], cheap: Iterable[str]) -> tuple[Chose
       cheap: the metrics that the task always has; asking for one changes nothing.
 
     Returns:
-      `Task.summaries` and `Task.fitted`.
+      `Task.summaries` and `Task.fitted`; `chosen_values` gives `Task.values`.
 
     Raises:
       StudyError: for a metric that the task does not know, or an argument that it cannot take.
     """
-    always, plain, fitted = set(cheap), {}, {}
+    cheap = list(cheap)
+    plain, fitted = {}, {}
     for word in words:
-        name, summary, text = named(task, word)
-        if word in always:
+        if word in cheap:
             continue
-        if summary is None:
-            allowed = ", ".join([*cheap, *SUMMARIES[task]])
-            message = f"unknown metric {word!r} of {task}; allowed {allowed}"
-            raise StudyError([Problem("", "task.metrics", message)])
-        function: Any = pkgutil.resolve_name(summary.target)
-        if "@" in word:
-            try:
-                function = functools.partial(
-                    function, **{summary.takes: argument_of(summary, text)}
-                )
-            except ValueError as error:
-                raise StudyError([Problem("", "task.metrics", f"{name}: {error}")]) from error
-        (fitted if summary.fitted else plain)[word] = function
+        summary = _known(task, word, cheap)
+        (fitted if summary.fitted else plain)[word] = _function(task, word, summary.target)
     return plain, fitted
+
+
+def chosen_values(task: str, words: Iterable[str]) -> Chosen:
+    """`Task.values`: per-example values of the metrics that are asked for and have them.
+
+    Args:
+      task: a name of `SUMMARIES`.
+      words: what is asked for.
+    """
+    known = ((word, named(task, word)[1]) for word in words)
+    return {
+        word: _function(task, word, summary.values)
+        for word, summary in known
+        if summary is not None and summary.values
+    }
+
+
+def _known(task: str, word: str, cheap: Iterable[str]) -> Summary:
+    summary = named(task, word)[1]
+    if summary is None:
+        allowed = ", ".join([*cheap, *SUMMARIES[task]])
+        message = f"unknown metric {word!r} of {task}; allowed {allowed}"
+        raise StudyError([Problem("", "task.metrics", message)])
+    return summary
+
+
+def _function(task: str, word: str, target: str) -> Callable[..., Any]:
+    """What stands at `target`, with what follows `@`."""
+    function: Any = pkgutil.resolve_name(target)
+    name, summary, text = named(task, word)
+    if summary is None or "@" not in word:
+        return function
+    try:
+        return functools.partial(function, **{summary.takes: argument_of(summary, text)})
+    except ValueError as error:
+        raise StudyError([Problem("", "task.metrics", f"{name}: {error}")]) from error

@@ -16,7 +16,7 @@ from funcdl.report.figures.profile import profile
 from funcdl.report.level import level as words
 from funcdl.report.material import Material
 from funcdl.report.question import Question
-from funcdl.report.record import measured, records
+from funcdl.report.record import WITHOUT, measured, records
 from funcdl.report.section import Grid
 from funcdl.report.spread import independent
 from funcdl.report.wording import count
@@ -73,7 +73,7 @@ def _cells(material: Material, found: Board) -> list[list[np.ndarray]]:
     sign = 1.0 if question.mode == "max" else -1.0
     values: dict[tuple[str, str], list[float]] = {}
     for run in rows:
-        if run["status"] != "failed":
+        if run["status"] not in WITHOUT:
             lost = run["status"] == "diverged" or run.get(question.metric) is None
             score = -math.inf if lost else sign * run[question.metric]
             values.setdefault((run["block"], run["method"]), []).append(score)
