@@ -22,7 +22,7 @@ from tests.study_tools import bits, funcdl, write
 STUDY = """
 name: flips
 task: classification
-data: digits
+data: {name: digits, split: {by: order, block: 20}}  # blocks: what belongs together has a file
 train: {steps: 600, batch_size: 16, eval_every: 100}
 model: logistic
 optimizer: {name: sgd, learning_rate: 0.1}
