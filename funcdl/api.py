@@ -42,6 +42,7 @@ from funcdl.store.log import log_event
 from funcdl.store.manifest import at_rest, remove_manifest, renew_report, write_manifest
 from funcdl.store.repair import remove_report, repair
 from funcdl.store.sealed import write_sealed
+from funcdl.store.trained import find_source
 from funcdl.store.units import write_units
 from funcdl.tracking.desk import Tracking
 from funcdl.tracking.earlier import earlier
@@ -99,7 +100,7 @@ def run(
     check_threads(study.threads)
     expansion = expand(study)
     folder = Path(out) if out is not None else Path("runs") / study.name
-    plan = make_plan(study, expansion, backend(), known_widths(folder, study.width))
+    plan = make_plan(study, expansion, backend(), known_widths(folder, study.width), find_source)
     question = make_question(study, expansion, plan, command or _command(study, folder))
     tracking = Tracking(track, study.name, functools.partial(earlier, folder))
     with (
@@ -147,7 +148,7 @@ def run(
                 break
             except OutOfMemory as error:
                 fewer = narrower(plan.widths, plan.trials, error.program)
-                plan = make_plan(study, expansion, backend(), fewer)
+                plan = make_plan(study, expansion, backend(), fewer, find_source)
                 question = question._replace(notes=expansion.notes + lanes_note(study, plan))
                 log_event(folder, "fewer lanes", reason=str(error), widths=dict(plan.widths))
                 print(f"{error}; going on with half as many lanes", file=sys.stderr)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from funcdl import tasks
 from funcdl.config.names import unknown
 from funcdl.config.samplers import SAMPLERS
 from funcdl.config.sections import KINDS, Kind, settable
 from funcdl.errors import FuncdlError, Problem, StudyError
 from funcdl.signatures import Parameter
+from funcdl.tasks.summaries import SUMMARIES, Summary
 
 LISTS = {
     "models": "model",
@@ -14,6 +16,7 @@ LISTS = {
     "data": "data",
     "tasks": "task",
     "schedules": "train.schedule",
+    "augmentations": "train.augment",
     "baselines": "baseline",
 }
 
@@ -22,12 +25,12 @@ def listing(kind: str | None) -> str:
     """The catalogue of one kind, or of all.
 
     Args:
-        kind: a key of `LISTS`, "samplers", or None for everything.
+        kind: a key of `LISTS`, "metrics", "samplers", or None for everything.
 
     Raises:
         StudyError: if it is neither.
     """
-    kinds = (*LISTS, "samplers")
+    kinds = (*LISTS, "metrics", "samplers")
     if kind is None:
         return "\n\n".join(f"{name}:\n{_of(name)}" for name in kinds)
     if kind not in kinds:
@@ -38,6 +41,8 @@ def listing(kind: str | None) -> str:
 def _of(kind: str) -> str:
     if kind == "samplers":
         return "\n".join(f"  {name}" for name in SAMPLERS)
+    if kind == "metrics":
+        return "\n".join(map(_metrics, sorted(tasks.METRICS)))
     section = KINDS[LISTS[kind]]
     lines = [_entry(section, name) for name in sorted(section.names())]
     reasons = section.reasons()
@@ -45,6 +50,18 @@ def _of(kind: str) -> str:
         lines.append("\n  not by name (each can be used from Python):")
         lines += [f"    {name}: {reason}" for name, reason in sorted(reasons.items())]
     return "\n".join(lines)
+
+
+def _metrics(task: str) -> str:
+    """What a task always measures, and what it measures where `metrics` asks for it."""
+    always = ", ".join(tasks.METRICS[task])
+    asked = ", ".join(_metric(name, one) for name, one in SUMMARIES.get(task, {}).items())
+    return f"  {task}: {always}" + (f"\n    where asked for: {asked}" if asked else "")
+
+
+def _metric(name: str, summary: Summary) -> str:
+    """`f1_tuned*`: a star where validation data fit it; `conformal_size@alpha*` with what it may take."""
+    return name + (f"@{summary.takes}" if summary.takes else "") + "*" * summary.fitted
 
 
 def _entry(section: Kind, name: str) -> str:

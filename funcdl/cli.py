@@ -117,7 +117,9 @@ def plan(config: Config, overrides: Overrides = None, variant: Variant = None) -
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(help="models, optimizers, data, tasks, schedules, samplers or baselines."),
+        typer.Argument(
+            help="models, optimizers, data, tasks, schedules, augmentations, metrics, samplers or baselines."
+        ),
     ] = None,
 ) -> None:
     """Show every name a config may use, with its arguments and defaults."""

@@ -12,6 +12,7 @@ from funcdl.plan.contest import Contest, most, most_steps
 from funcdl.plan.datasets import Facts
 from funcdl.plan.stopping import in_words
 from funcdl.plan.study import Plan, make_plan
+from funcdl.store.trained import find_source
 
 
 def describe(study: Study) -> str:
@@ -23,7 +24,7 @@ def describe(study: Study) -> str:
         StudyError: if data and config do not fit.
     """
     expansion = expand(study)
-    plan = make_plan(study, expansion, backend())
+    plan = make_plan(study, expansion, backend(), find=find_source)
     lines = [f"study {study.name}: {len(plan.contests)} methods, selected by {expansion.metric}"]
     lines += _data(plan)
     rows = [("method", "trials", "repeats", "runs", "steps", "program", "parameters", "searched")]
@@ -86,10 +87,12 @@ def _parameters(trial: Any, dataset: Any) -> int:
     import jax
 
     from funcdl.train.assemble import assemble
+    from funcdl.train.start import blank
     from funcdl.train.streams import stream_keys
 
-    train = assemble(trial.static, dataset)
-    state = jax.eval_shape(train.init, stream_keys(0, "tune", 0), trial.hyper, dataset.train)
+    train, start = assemble(trial.static, dataset), blank(trial.static.start)
+    keys = stream_keys(0, "tune", 0)
+    state = jax.eval_shape(train.init, keys, trial.hyper, dataset.train, *start)
     return sum(leaf.size for leaf in jax.tree.leaves(state.variables["params"]))
 
 

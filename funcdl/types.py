@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 Array = Any  # numpy.ndarray or jax.Array; JAX is not imported for the sake of a name
 PyTree = Any
 Variables = Mapping[str, PyTree]  # {"params": what is trained, other collections: running state}
+PARAMETERS = "parameters/"  # begins the names of kept parameters among all that is kept of a run
 Hyper = Mapping[str, Array]  # dotted config key -> traced float32 scalar
 
 
@@ -46,6 +47,8 @@ class Dataset(NamedTuple):
     units: integers `[n]` of the n test examples; those with equal numbers belong together (one
         person, one stretch of a series) and are no independent evidence. None: each stands alone.
         No run depends on them, so that they are not in the digest.
+    unlabelled: inputs of the training examples whose labels are hidden, `[m, ...]`; None where every
+        training example has its label.
     ids: what integer inputs count, and how many values they may take, 0 included: {"tokens": 5000}. A
         model's argument of one of these names (`funcdl.models.COUNTS`) is filled with it.
     """
@@ -57,6 +60,7 @@ class Dataset(NamedTuple):
     digest: str
     units: Array | None = None
     ids: Mapping[str, int] = {}
+    unlabelled: PyTree | None = None
 
 
 class Task(NamedTuple):
@@ -64,7 +68,8 @@ class Task(NamedTuple):
 
     loss: `loss(outputs, targets) -> [batch]`, differentiable; its mean is what training minimises.
     metrics: name -> `metric(outputs, targets) -> [batch]`; the metric of a split is their mean.
-    outputs: `outputs(dataset) -> int`, the width of the model's last layer.
+    outputs: `outputs(dataset) -> int`, the width of the model's last layer; 0 where a model gives one
+        number per example, `[batch]`.
     check: `check(dataset) -> None`, raises `errors.DataError` when the data do not fit the task.
     summaries: name -> `summary(outputs, targets) -> float`, of a whole split `[n, ...]` in NumPy on
         the host: what is no mean over examples, such as a calibration error. NaN where it is not
@@ -139,12 +144,15 @@ class Train(NamedTuple):
         until the run diverges. How a run is cut into chunks does not change its bits.
     evaluate: `evaluate(state, hyper, split) -> {metric: [n]}`, one value per example.
     predict: `predict(state, hyper, inputs) -> outputs`, `[n, ...]`.
+    trained: `trained(state, hyper) -> Variables`, those that `predict` uses.
 
-    With passes through dropout (`mc_passes`) the last two take two more arguments, `key` and `place`
-    (int32 [2]: which split, which batch), from which the masks follow.
+    Where a run begins with what another has learnt, `init` takes one more argument, arrays by name: see
+    `funcdl.train.start`. With passes through dropout (`mc_passes`) `evaluate` and `predict` take two
+    more arguments, `key` and `place` (int32 [2]: which split, which batch), from which the masks follow.
     """
 
     init: Callable[..., State]
     chunk: Callable[..., State]
     evaluate: Callable[..., Mapping[str, Array]]
     predict: Callable[..., PyTree]
+    trained: Callable[..., Variables]

@@ -254,7 +254,7 @@ def ready(study: Path) -> None:
     expansion = load(study)[1]
     api.expand = lambda study: expansion
     make = api.make_plan
-    api.make_plan = lambda study_, expansion_, backend, widths: make(None, None, backend)
+    api.make_plan = lambda study_, expansion_, backend, widths, *_: make(None, None, backend)
     api.make_plan(None, None, api.backend(), {})
 
 

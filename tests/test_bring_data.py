@@ -487,5 +487,5 @@ def test_ratings_keep_what_is_liked_in_the_order_of_time(folder):
     )
     names = np.array(data.classes)
     assert names[data.test.inputs["history"]].tolist() == [["9", "7", "5", "3"]]
-    assert names[data.test.targets].tolist() == ["1"]
+    assert names[data.test.targets["item"]].tolist() == ["1"]
     assert names[data.train.inputs["history"]].tolist()[0] == ["(padding)"] * 3 + ["11"]

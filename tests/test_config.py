@@ -134,6 +134,7 @@ def test_the_quickstart_is_nine_methods():
         "matmul_precision": None,
         "remat": False,
         "stream": "auto",
+        "augment": [],
         "mc_passes": 0,
     }
 

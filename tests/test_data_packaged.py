@@ -202,13 +202,13 @@ def test_movielens_leaves_the_last_film_of_each_person_out():
     data = movielens.movielens(length=20)
     numbers = {film: i + 1 for i, film in enumerate(sorted(frame["movieId"].unique()))}
     assert len(data.classes) == 9067
-    assert data.test.targets.tolist() == [numbers[films[-1]] for films in last]
-    assert data.validation.targets.tolist() == [numbers[films[-2]] for films in last]
+    assert data.test.targets["item"].tolist() == [numbers[films[-1]] for films in last]
+    assert data.validation.targets["item"].tolist() == [numbers[films[-2]] for films in last]
     expected = [[numbers[film] for film in films[-21:-1]] for films in last]
     padded = [[0] * (20 - len(films)) + films for films in expected]
     assert data.test.inputs["history"].tolist() == padded
     trained = [numbers[film] for films in last for film in films[1:-2]]
-    assert data.train.targets.tolist() == trained
+    assert data.train.targets["item"].tolist() == trained
     # Popularity, all films not yet seen ranked: the reference is HR@10 .043 and NDCG@10 .020.
     popular = np.bincount([numbers[f] for films in last for f in films[:-2]], minlength=9067)
     ranks = []

@@ -165,7 +165,7 @@ def test_multiplying_high_is_exact():
         np.testing.assert_array_equal(order._below(jnp.asarray(x), limit), exact.astype(np.uint32))
 
 
-@pytest.mark.parametrize(("n", "batch_size"), [(10, 11), (10, 0), (0, 1), (2**31, 1)])
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 0), (0, 1), (2**31, 1)])
 def test_what_does_not_fit_is_refused(n, batch_size):
     with pytest.raises(DataError, match="allowed"):
         order.indices(jax.random.key(0), 0, n=n, batch_size=batch_size)

@@ -11,4 +11,11 @@ BASELINES = {
     "nearest_neighbours_regressor": "sklearn.neighbors:KNeighborsRegressor",
     "random_forest_regressor": "sklearn.ensemble:RandomForestRegressor",
     "gradient_boosting_regressor": "sklearn.ensemble:HistGradientBoostingRegressor",
+    "tfidf_logistic": "funcdl.baselines.tfidf_logistic:TfidfLogistic",
+    "autoencoder_score": "funcdl.baselines.autoencoder_score:AutoencoderScore",
+    "isolation_forest": "funcdl.baselines.isolation_forest:IsolationForest",
+    "pca_reconstruction": "funcdl.baselines.pca_reconstruction:PCAReconstruction",
+    "random_walk": "funcdl.baselines.random_walk:RandomWalk",
+    "seasonal_naive": "funcdl.baselines.seasonal_naive:SeasonalNaive",
+    "popularity": "funcdl.baselines.popularity:Popularity",
 }

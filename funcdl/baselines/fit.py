@@ -79,10 +79,15 @@ def predict_baseline(spec: Any, dataset: Dataset, task: Task, seed: int) -> dict
       StudyError: if the name or an argument is unknown, or the estimator is for another task.
     """
     estimator = _estimator(spec, seed)
-    read, outputs = _flat, _classify if sklearn.base.is_classifier(estimator) else _regress
+    read, outputs = side_by_side, _classify if sklearn.base.is_classifier(estimator) else _regress
     if hasattr(estimator, "outputs"):
         read, outputs = _as_they_are, _own
     width = task.outputs(dataset)
+    if width == 0 and not hasattr(estimator, "outputs"):
+        raise _wrong(
+            f"{type(estimator).__name__} predicts, but the task needs a score per example; allowed "
+            "isolation_forest, pca_reconstruction, or an estimator with outputs(inputs, width) -> [n]"
+        )
     predicted = {}
     with threadpool_limits(limits=1):
         try:
@@ -151,7 +156,7 @@ def _as_they_are(inputs: PyTree) -> PyTree:
     return jax.tree.map(np.asarray, inputs)
 
 
-def _flat(inputs: PyTree) -> np.ndarray:
+def side_by_side(inputs: PyTree) -> np.ndarray:
     """`[n, features]`, the arrays of a tree side by side."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(inputs)]
     return np.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from funcdl.config.augment import PATH, augment_label
 from funcdl.config.engine import of_the_engine
 from funcdl.config.layers import SECTIONS, full, split, undot
 from funcdl.config.names import show, unknown
 from funcdl.config.node import Node, is_live, is_mapping, plain
-from funcdl.config.recipe import PARTS
+from funcdl.config.recipe import PLACES
 from funcdl.config.sections import LABEL, object_label
 from funcdl.errors import Problem
 
@@ -79,8 +80,8 @@ def read_axes(node: Node | None, problems: list[Problem], notes: list[str]) -> l
 
 def _listed(name: str, axis: Node, problems: list[Problem]) -> list[Value]:
     path = split(name)
-    if path[0] not in PARTS:
-        text = f"{unknown('key', name, PARTS)} and their parts; or label bundles of overrides"
+    if path[0] not in PLACES:
+        text = f"{unknown('key', name, PLACES)} and their parts; or label bundles of overrides"
         problems.append(axis.problem(text))
         return []
     items = [_without_label(full(item, path)) for item in axis.value]
@@ -133,6 +134,8 @@ def _key(node: Node | None) -> str:
 
 
 def _name(path: tuple[str, ...], item: Node) -> str:
+    if path == PATH:
+        return augment_label(item)
     if is_mapping(item):
         name = item.child("name") if path in SECTIONS else None
         if name is not None:
@@ -165,8 +168,8 @@ def _bundles(axis: Node, problems: list[Problem]) -> list[Value]:
             continue
         layer = undot(overrides, problems)
         for key, part in layer.value.items():
-            if key not in PARTS:
-                problems.append(part.problem(of_the_engine(key) or unknown("key", key, PARTS)))
+            if key not in PLACES:
+                problems.append(part.problem(of_the_engine(key) or unknown("key", key, PLACES)))
         values.append(Value(label, layer, overrides))
     return values
 

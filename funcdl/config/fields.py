@@ -49,6 +49,7 @@ class Train(Part):
     remat: recompute activations in the backward pass, which takes less memory and more time.
     stream: whether the training data stay on the host and come batch by batch; `auto` where they
         do not fit on the device.
+    augment: random changes of each batch's inputs, by name and arguments, one after the other.
     mc_passes: forward passes with dropout that each evaluation averages (MC dropout; Gal and
         Ghahramani, 2016); 0 for the usual single pass without.
     """
@@ -65,6 +66,7 @@ class Train(Part):
     matmul_precision: Literal["default", "high", "highest"] | None = None
     remat: bool = False
     stream: Literal["auto", "always", "never"] = "auto"
+    augment: Any = ()
     mc_passes: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 

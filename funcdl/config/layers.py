@@ -34,6 +34,9 @@ OPEN = frozenset({"across", "compare", "baselines", "tune", "variants"})
 """Keys whose parts are named by the user; those names may hold dots (`optimizer.learning_rate`)."""
 
 
+WHOLE = frozenset({("contrasts",), ("train", "augment")})
+"""Values that a later layer replaces as a whole, whatever they consist of."""
+
 ALSO = {"metrics": ("task", "metrics")}
 """Shorter names of keys that people look for at the top."""
 
@@ -108,7 +111,7 @@ def merge(base: Node, over: Node, path: Path = ()) -> Node:
     >>> plain(merge(old, from_python({"optimizer": "adamw"})))
     {'optimizer': {'name': 'adamw'}}
     """
-    if path == ("contrasts",) or (len(path) > 1 and path[0] in OPEN):
+    if path in WHOLE or (len(path) > 1 and path[0] in OPEN):
         return over
     short = SHORT.get(path)
     if short:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from funcdl import optimizers
+from funcdl.config.augment import read_augment
 from funcdl.config.complaints import complaints
 from funcdl.config.fields import Train
 from funcdl.config.layers import split
@@ -15,14 +16,19 @@ from funcdl.config.metrics import metric_problems
 from funcdl.config.names import unknown
 from funcdl.config.node import Node, is_mapping, plain
 from funcdl.config.sections import KINDS, Section, section
+from funcdl.config.start import INIT, read_init
 from funcdl.errors import Problem
+from funcdl.models import MODELS, SCORES
 from funcdl.signatures import Parameter, parameters
 
 Recipe = dict[str, Any]
 
-_NOT_SEARCHED = ("schedule", "eval_every", "stream", "mc_passes")
+_NOT_SEARCHED = ("schedule", "eval_every", "stream", "augment", "mc_passes")
+
+_NAMED = ("schedule", "augment")  # of `train`: what is given by names and arguments
 
 PARTS = ("task", "data", "model", "optimizer", "train")
+PLACES = (*PARTS, INIT)  # what an axis may set; of these only the last may be missing
 
 
 class Resolved(NamedTuple):
@@ -66,8 +72,11 @@ def resolve(tree: Node, problems: list[Problem], parts: tuple[str, ...] = PARTS)
         if name != "data":  # a search over the data would choose the question
             known |= {f"{prefix}.{key}": p for key, p in found.known.items() if p.settable}
         missing |= {f"{prefix}.{key}": p for key, p in found.missing.items()}
+    _check_scores(tree, recipe, problems)
     if "train" in parts:
         _check_schedule(tree, recipe, problems)
+        start = read_init(tree.child(INIT), problems)
+        recipe |= {INIT: start} if start else {}
     return Resolved(recipe, known, missing, frozenset(obscure))
 
 
@@ -82,17 +91,32 @@ def _check_schedule(tree: Node, recipe: Recipe, problems: list[Problem]) -> None
         problems.append(node.problem(f"{text}; {fix}", "train.schedule"))
 
 
+def _check_scores(tree: Node, recipe: Recipe, problems: list[Problem]) -> None:
+    """Models of anomalies score, and others predict: neither can do the other's task."""
+    task, model = (recipe.get(part, {}).get("name") for part in ("task", "model"))
+    if not isinstance(task, str) or not isinstance(model, str) or model not in MODELS:
+        return  # what a person wrote may do either
+    if (task == "anomaly") == (model in SCORES):
+        return
+    if task == "anomaly":
+        text = f"{model} predicts, but the task anomaly needs a score; allowed {', '.join(SCORES)}"
+    else:
+        text = f"{model} gives anomalies a score, which {task} has no use for; set task: anomaly"
+    problems.append((tree.child("model") or tree).problem(text, "model"))
+
+
 def _train(node: Node, problems: list[Problem]) -> tuple[dict[str, Any], Section]:
     parts = dict(node.value) if is_mapping(node) else {}
     schedule = parts.get("schedule") or Node("constant")
-    given = {key: plain(value) for key, value in parts.items() if key != "schedule"}
+    given = {key: plain(value) for key, value in parts.items() if key not in _NAMED}
     try:
         train = Train.model_validate(given if is_mapping(node) else plain(node))
     except ValidationError as error:
         problems.extend(complaints(error, Train, node, "train"))
         train = Train()
     found = section(KINDS["train.schedule"], schedule, problems)
-    values = train.model_dump() | {"schedule": found.values}
+    augment = read_augment(parts.get("augment"), problems)
+    values = train.model_dump() | {"schedule": found.values, "augment": augment}
     if train.eval_every is None:
         values["eval_every"] = max(1, train.steps // 10)
     elif train.eval_every > train.steps:

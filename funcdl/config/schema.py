@@ -11,6 +11,7 @@ from funcdl.config.layers import OPEN
 from funcdl.config.recipe import PARTS
 from funcdl.config.sections import KINDS, LABEL, Kind, as_data, settable, split_parameters
 from funcdl.config.spaces import NAMES
+from funcdl.config.start import INIT, SCHEMA
 from funcdl.config.study import Study
 from funcdl.errors import FuncdlError
 from funcdl.signatures import Expression, Parameter
@@ -40,6 +41,7 @@ def json_schema() -> Schema:
         **{key: study[key] for key in ("name", "seed", "margin", "mode", "width", "threads")},
         "mesh": {"anyOf": [_model(fields.Mesh), {"type": "null"}]},
         **{part: {"$ref": f"#/$defs/{part}"} for part in PARTS},
+        INIT: SCHEMA,
         "across": _axes(),
         "compare": _axes(),
         "baselines": {
@@ -53,7 +55,7 @@ def json_schema() -> Schema:
         "select": {"anyOf": [{"type": "string"}, _model(fields.Select)]},
         "variants": {"type": "object", "additionalProperties": {"type": "object"}},
     }
-    dotted = "|".join([*PARTS, *sorted(OPEN), "repeat", "select", "mesh"])
+    dotted = "|".join([*PARTS, INIT, *sorted(OPEN), "repeat", "select", "mesh"])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "funcdl study",
@@ -85,7 +87,10 @@ def _model(model: type[BaseModel]) -> Schema:
 
 def _definitions() -> Schema:
     train = _model(fields.Train)
-    train["properties"] = train["properties"] | {"schedule": _ref("train.schedule")}
+    one = _ref("train.augment")
+    augment = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]}
+    named = {"schedule": _ref("train.schedule"), "augment": augment}
+    train["properties"] = train["properties"] | named
     train["patternProperties"] = {r"^schedule\..+$": True}
     return {kind.key: _section(kind) for kind in KINDS.values()} | {
         "train": train,

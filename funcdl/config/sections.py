@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
-from funcdl import baselines, data, models, optimizers, tasks
+from funcdl import augment, baselines, data, models, optimizers, tasks
 from funcdl.config.layers import SECTIONS
 from funcdl.config.names import unknown
 from funcdl.config.node import Node, below, is_live, is_mapping, plain
@@ -79,6 +79,13 @@ KINDS: dict[str, Kind] = {
         lambda n: optimizers.SCHEDULES[n],
         frozenset({"step", "steps"}),
     ),
+    "train.augment": Kind(
+        "augmentation",
+        "train.augment",
+        lambda: augment.AUGMENTATIONS,
+        lambda n: augment.AUGMENTATIONS[n],
+        frozenset({"key", "inputs"}),
+    ),
     "baseline": Kind(
         "baseline",
         "baseline",
@@ -91,7 +98,12 @@ KINDS: dict[str, Kind] = {
 LABEL = "label"
 _ARRAYS, _PRESPLIT = "funcdl.data.arrays:arrays", "funcdl.data.arrays:presplit"
 _SPLIT = "funcdl.data.split:split"
-assert {".".join(path) for path in SECTIONS} == set(KINDS) - {"baseline"}
+# What every data set takes beside its constructor's own arguments; see `funcdl.data.load`.
+_OF_ALL_DATA = {
+    "only": Parameter("only", "sequence", None, False, True, (), "Sequence[int] | None", True),
+    "labelled": Parameter("labelled", "int", None, False, True, (), "int | None", True),
+}
+assert {".".join(path) for path in SECTIONS} == set(KINDS) - {"baseline", "train.augment"}
 
 
 def section(kind: Kind, node: Node, problems: list[Problem]) -> Section:
@@ -129,6 +141,8 @@ def section(kind: Kind, node: Node, problems: list[Problem]) -> Section:
             values[key] = None
         elif parameter.settable and not isinstance(parameter.default, Expression):
             values[key] = as_data(parameter.default, parameter.kind)
+    if kind.key == "data":  # a study that hides no labels says nothing of them
+        values = {k: v for k, v in values.items() if k not in _OF_ALL_DATA or v is not None}
     return Section(values, known, missing)
 
 
@@ -168,7 +182,12 @@ def _constructor(kind: Kind, name: Node, problems: list[Problem]) -> dict[str, P
 @functools.cache
 def _settable(kind: str, name: str) -> dict[str, Parameter]:
     known = parameters(KINDS[kind].target(name))
-    return {k: p for k, p in known.items() if k not in KINDS[kind].given}
+    return _with_those_of_all(KINDS[kind], known)
+
+
+def _with_those_of_all(kind: Kind, known: dict[str, Parameter]) -> dict[str, Parameter]:
+    own = {k: p for k, p in known.items() if k not in kind.given}
+    return own | _OF_ALL_DATA if kind.key == "data" else own
 
 
 def settable(kind: Kind, name: str) -> dict[str, Parameter]:
@@ -179,10 +198,10 @@ def settable(kind: Kind, name: str) -> dict[str, Parameter]:
 def _live(kind: Kind, value: Any) -> dict[str, Parameter]:
     """The arguments of a constructor given as an object; an instance takes none."""
     if isinstance(value, type) or inspect.isroutine(value) or hasattr(value, "func"):
-        return {k: p for k, p in parameters(value).items() if k not in kind.given}
+        return _with_those_of_all(kind, parameters(value))
     if kind.key == "data":
         arrays = _ARRAYS if type(value) is tuple else _PRESPLIT
-        return {k: p for k, p in parameters(arrays).items() if k not in kind.given}
+        return _with_those_of_all(kind, parameters(arrays))
     return {}
 
 

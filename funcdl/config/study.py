@@ -48,8 +48,8 @@ class Study(Part):
     threads: threads per worker.
     mesh: the devices that share one run; one device if None.
 
-    keep: what is stored of each measured run beside its numbers; `predictions`, the outputs for every
-        validation and test example.
+    keep: what is stored of each measured run beside its numbers: `predictions`, the outputs for every
+        validation and test example; `parameters`, for another study to begin from.
     """
 
     name: str = "study"
@@ -59,6 +59,7 @@ class Study(Part):
     model: Any = None
     optimizer: Any = None
     train: Train = Train()
+    init: Any = None
     mode: Literal["auto", "each", "vmap"] = "auto"
     width: Annotated[int, Field(ge=1, le=10**6)] | None = None
     threads: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -71,7 +72,7 @@ class Study(Part):
     repeat: Repeat = Repeat()
     select: Select = Select()
     margin: NotNegative | None = None
-    keep: list[Literal["predictions"]] = Field(default_factory=list)
+    keep: list[Literal["predictions", "parameters"]] = Field(default_factory=list)
     variants: dict[str, dict[str, Any]] | None = None
 
     _tree: Node = PrivateAttr()
@@ -162,6 +163,37 @@ def headed(study: Study) -> str:
 def problem_at(study: Study, key: str, message: str) -> Problem:
     """What is wrong with a key, found after the study was made; it names the key's file and line."""
     return find(study._tree, split(key)).problem(message, key)
+
+
+def problem_of(study: Study, section: str, key: str, value: Any, message: str) -> Problem:
+    """What is wrong with a part of a section, in the study or where an axis sets it.
+
+    Args:
+        study: the study.
+        section: such as "init".
+        key: of the part that is wrong; the section is looked for that has this `value` there.
+        value: what stands there.
+        message: what is wrong.
+    """
+    return (_holder(study._tree, section, key, value) or study._tree).problem(message, section)
+
+
+def _holder(node: Node, section: str, key: str, value: Any) -> Node | None:
+    if isinstance(node.value, list):
+        parts = {str(i): part for i, part in enumerate(node.value)}
+    elif is_mapping(node):
+        parts = node.value
+    else:
+        return None
+    for name, part in parts.items():
+        found = part.child(key) if is_mapping(part) else None
+        if name == section and found is not None and plain(found) == value:
+            return found
+        if name == f"{section}.{key}" and plain(part) == value:
+            return part
+        if (inner := _holder(part, section, key, value)) is not None:
+            return inner
+    return None
 
 
 def _without_nulls(tree: Node) -> Node:

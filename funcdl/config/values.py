@@ -48,6 +48,7 @@ RANGES: dict[str, Range] = {
     "model.dropout": BELOW_ONE,
     "train.schedule.warmup": FRACTION,
     "train.schedule.final": NOT_NEGATIVE,
+    "data.labelled": Range(1, 1e9),
     "data.split.test": POSITIVE,
     "data.split.validation": POSITIVE,
     "data.split.block": Range(1, 1e9),
@@ -57,7 +58,16 @@ RANGES: dict[str, Range] = {
     "train.clip_norm": POSITIVE,
     "train.clip_value": POSITIVE,
     "train.weight_decay": NOT_NEGATIVE,
+    "train.augment.pixels": NOT_NEGATIVE,
+    "train.augment.degrees": NOT_NEGATIVE,
+    "train.augment.scale": NOT_NEGATIVE,
+    "train.augment.shear": NOT_NEGATIVE,
+    "train.augment.size": NOT_NEGATIVE,
+    "train.augment.share": FRACTION,
+    "train.augment.rate": FRACTION,
     "task.label_smoothing": BELOW_ONE,
+    "task.focal": NOT_NEGATIVE,
+    "task.positive_weight": POSITIVE,
 }
 
 _WORDS = {

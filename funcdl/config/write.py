@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from funcdl.config.augment import read_augment
 from funcdl.config.axes import Axis, read_axes
 from funcdl.config.engine import ENGINE
 from funcdl.config.identity import identity
@@ -18,6 +19,7 @@ from funcdl.config.layers import SECTIONS, full, merge, split
 from funcdl.config.node import Node, find, is_live, is_mapping, plain
 from funcdl.config.recipe import PARTS
 from funcdl.config.sections import KINDS, LABEL, object_label, section
+from funcdl.config.start import INIT, read_init
 from funcdl.config.study import Study, expand
 from funcdl.config.text import scalar
 
@@ -30,11 +32,11 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./()=+*@-]*( [A-Za-z0-9_./()=+*@-]+)*\
 def to_yaml(study: Study) -> str:
     """The resolved study.
 
-    >>> print(to_yaml(Study(task="classification", data="digits", model="logistic",
+    >>> print(to_yaml(Study(task="regression", data="digits", model="logistic",
     ...                     optimizer={"name": "sgd", "learning_rate": 0.1})).split("train:")[0])
     name: study
     seed: 0
-    task: {name: classification, label_smoothing: 0.0, metrics: []}
+    task: {name: regression, metrics: []}
     data: {name: digits, split: {by: stratified, test: 0.2, validation: 0.2, seed: 0}}
     model: {name: logistic}
     optimizer: {name: sgd, learning_rate: 0.1, momentum: null, nesterov: false}
@@ -59,6 +61,11 @@ def resolved(study: Study) -> Tree:
         if node is not None:
             result[part] = _section((part,), node, tuned)
     result["train"] = _train(study, tree, every, tuned)
+    start = tree.child(INIT)
+    if start is not None and start.child("from") is not None:
+        result[INIT] = read_init(start, [])
+    elif start is not None:  # the rest of what an axis sets
+        result[INIT] = plain(start)
     result |= study.model_dump(include=set(ENGINE))
     for name, group in axes.items():
         result[name] = {axis.name: _axis(axis, every, tree, tuned) for axis in group}
@@ -93,6 +100,8 @@ def _train(study: Study, tree: Node, axes: Iterable[Axis], tuned: Collection[str
     schedule = find(tree, ("train", "schedule"))
     named = schedule if schedule.key.endswith("schedule") else Node(train["schedule"])
     train["schedule"] = _section(("train", "schedule"), named, tuned)
+    augment = find(tree, ("train", "augment"))
+    train["augment"] = read_augment(augment if augment.key.endswith("augment") else None, [])
     return train
 
 
@@ -119,11 +128,16 @@ def _axis(axis: Axis, axes: Iterable[Axis], tree: Node, tuned: Collection[str]) 
     if not listed:
         return {value.label: _bundle(value.layer, tree, skipped) for value in axis.values}
     if path not in SECTIONS:
-        return [plain(find(value.layer, path)) for value in axis.values]
+        return [_labelled(plain(find(value.layer, path)), value.label) for value in axis.values]
     return [
         {**_over(path, find(value.layer, path), tree, skipped), LABEL: value.label}
         for value in axis.values
     ]
+
+
+def _labelled(value: Any, label: str) -> Any:
+    """A value with the label that it was given, where it has room for one."""
+    return {**value, LABEL: label} if isinstance(value, dict) else value
 
 
 def _over(path: tuple[str, ...], node: Node, tree: Node, skipped: Collection[str]) -> Tree:

@@ -14,6 +14,7 @@ DATASETS = {
     "shuttle": "funcdl.data.shuttle:shuttle",
     "phishing": "funcdl.data.phishing:phishing",
     "stocks": "funcdl.data.stocks:stocks",
+    "demand": "funcdl.data.demand:demand",
     "movielens": "funcdl.data.movielens:movielens",
     "npz": "funcdl.data.files.npz:npz",
     "table": "funcdl.data.files.table:table",

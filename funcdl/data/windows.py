@@ -14,6 +14,7 @@ from funcdl.errors import DataError
 from funcdl.types import Dataset, PyTree, Split
 
 Transform = Literal["none", "difference", "log_return"]
+TRANSFORMS = ("none", "difference", "log_return")
 
 
 class Series(NamedTuple):
@@ -37,6 +38,7 @@ def windows(
     transform: Transform,
     details: bool,
     split: Mapping[str, Any],
+    period: int = 1,
 ) -> Dataset:
     """Cuts series into examples: `window` steps, and the `horizon` steps after them.
 
@@ -55,31 +57,38 @@ def windows(
       horizon: steps that it forecasts.
       transform: what a step is.
       details: give targets with what errors in the series' own unit need, see below.
-      split: `by: order`, `test`, `validation` and `block`, as `funcdl.data.split.split` has them;
-        fractions and counts are of moments, and so are blocks.
+      split: `by: order`, `test`, `validation`, `block` and `origins`, as `funcdl.data.split.split` has
+        them; fractions and counts are of moments, and so are blocks.
+      period: of the naive forecast that MASE divides by: 1 is the last value, 24 with a value per hour
+        that of the same hour of the day before.
 
     Returns:
       A `Dataset` with inputs float32 `[n, window, 1]`, oldest step first, and targets float32
       `[n, horizon]` in the same unit; with `details` a dict, each float32:
       `steps` `[n, horizon]`, those targets; `last` `[n]`, the series' value before them; `future`
       `[n, horizon]`, the values themselves; `mean` and `scale` `[n]`: a step is `steps * scale + mean`;
-      `naive` `[n]`, the mean of `|v[t] - v[t-1]|` before validation begins, which MASE divides by.
+      `naive` `[n]`, the mean of `|v[t] - v[t - period]|` before validation begins, which MASE divides by
+      (1 for a series that does not change); and `transform` int32 `[n]`, what a step is, as a place in
+      `TRANSFORMS`, so that a forecast of steps can be told in values.
 
     Raises:
       DataError: for series that are too short, not finite, or not positive under `log_return`, and for
         splits that are not in the order of time.
     """
-    _check(window, horizon, split)
+    _check(window, horizon, period, split)
     cut = [_cut(one, window, horizon, transform) for one in series]
     moments = np.unique(np.concatenate([one.moments for one in cut]))
     numbers = np.arange(len(moments))
     parts = split_as(split, numbers, numbers.astype(np.float32))
-    begins = {"train": 0, "validation": parts.validation.inputs[0], "test": parts.test.inputs[0]}
-    # What the targets of a split must come before; nothing comes after the test split.
+    begins = {name: getattr(parts, name).inputs[0] for name in ("train", "validation", "test")}
+    # What the targets of a split must come before; what comes after the test split is not trained on.
     ends = {"train": begins["validation"], "validation": begins["test"], "test": np.inf}
-    fits = [_fit(one, moments[begins["validation"]], transform) for one in cut]
-    inputs, targets, first, last = _stack(cut, fits, moments, details)
-    rows = {name: _between(first, last, begins[name], ends[name]) for name in begins}
+    # Without origins all that comes before validation is known; otherwise each has its own past.
+    since = moments[begins["train"]] if begins["train"] else None
+    fits = [_fit(one, since, moments[begins["validation"]], transform, period) for one in cut]
+    code = TRANSFORMS.index(transform) if details else None
+    inputs, targets, first, last = _stack(cut, fits, moments, code)
+    rows = {name: _between(first, last, getattr(parts, name).inputs, ends[name]) for name in begins}
     for name, chosen in rows.items():
         if not len(chosen):
             raise DataError(
@@ -93,9 +102,9 @@ def windows(
     return Dataset(**splits, classes=(), digest=digest(splits), units=units, ids={})
 
 
-def _between(first: np.ndarray, last: np.ndarray, begin: float, end: float) -> np.ndarray:
-    """The windows with all targets between two moments, in the order of time."""
-    rows = np.flatnonzero((first >= begin) & (last < end))
+def _between(first: np.ndarray, last: np.ndarray, own: np.ndarray, end: float) -> np.ndarray:
+    """The windows that begin at a moment of the split and end before another, in the order of time."""
+    rows = np.flatnonzero((first >= own[0]) & (first <= own[-1]) & (last < end))
     return rows[np.argsort(first[rows], kind="stable")]
 
 
@@ -145,17 +154,21 @@ def _cut(series: Series, window: int, horizon: int, transform: Transform) -> _Cu
     )
 
 
-def _fit(cut: _Cut, validation: Any, transform: Transform) -> tuple[float, float, float]:
+def _fit(
+    cut: _Cut, since: Any, validation: Any, transform: Transform, period: int
+) -> tuple[float, float, float]:
     """Mean and standard deviation of the steps before validation, and the naive forecast's error."""
-    seen = cut.steps[cut.times < validation]
-    values = cut.series.values[cut.series.times < validation]
-    if len(seen) < 2:
+    times = cut.series.times
+    past = (times < validation) & (True if since is None else times >= since)
+    seen = cut.steps[past[len(past) - len(cut.steps) :]]
+    values = cut.series.values[past]
+    if len(seen) < 2 or len(values) <= period:
         raise DataError(
-            f"series {cut.series.name} begins when training ends, so that its scale is not known; leave it "
-            "out, or lower data.split.test and data.split.validation"
+            f"series {cut.series.name} has {len(values)} values before validation begins, so that its scale "
+            "is not known; leave it out, or lower data.split.test, data.split.validation or data.period"
         )
     deviation = float(seen.std())
-    naive = float(np.abs(np.diff(values)).mean())
+    naive = float(np.abs(values[period:] - values[:-period]).mean())
     mean = float(seen.mean()) if transform == "none" else 0.0
     return mean, deviation or 1.0, naive or 1.0
 
@@ -164,7 +177,7 @@ def _stack(
     cut: Sequence[_Cut],
     fits: Sequence[tuple[float, float, float]],
     moments: np.ndarray,
-    details: bool,
+    code: int | None,
 ) -> tuple[np.ndarray, PyTree, np.ndarray, np.ndarray]:
     def joined(parts: Any) -> np.ndarray:
         return np.concatenate([np.asarray(part, np.float32) for part in parts])
@@ -178,7 +191,7 @@ def _stack(
     first = np.searchsorted(moments, np.concatenate([c.moments for c in cut]))
     # The end of a window need not be the moment of any other: the first moment not before it.
     last = np.searchsorted(moments, np.concatenate([c.ends for c in cut]))
-    if not details:
+    if code is None:
         return inputs[..., None], targets, first, last
 
     def each(which: int) -> np.ndarray:
@@ -191,12 +204,13 @@ def _stack(
         "mean": each(0),
         "scale": each(1),
         "naive": each(2),
+        "transform": np.full(len(targets), code, np.int32),
     }
     return inputs[..., None], told, first, last
 
 
-def _check(window: int, horizon: int, split: Mapping[str, Any]) -> None:
-    for name, value in (("window", window), ("horizon", horizon)):
+def _check(window: int, horizon: int, period: int, split: Mapping[str, Any]) -> None:
+    for name, value in (("window", window), ("horizon", horizon), ("period", period)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise DataError(f"data.{name} is {value!r}; allowed are integers from 1")
     if isinstance(split, Mapping) and split.get("by", "order") != "order":

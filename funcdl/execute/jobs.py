@@ -12,6 +12,8 @@ from funcdl.plan.study import Plan
 from funcdl.store.ledger import Label
 from funcdl.store.row import Row
 
+PREDICTED = ("validation", "test")  # what else is kept of a run are parameters
+
 
 def job_of(plan: Plan, position: int, run: Run) -> Job:
     """What a worker is told of a run of the contest at this position."""
@@ -38,6 +40,8 @@ def job_of(plan: Plan, position: int, run: Run) -> Job:
         mode=trial.mode,
         stream=train.get("stream", "auto"),
         predictions=run.phase == "measure" and "predictions" in plan.keep,
+        variables=run.phase == "measure" and "parameters" in plan.keep,
+        start=plan.library.starts.arrays(trial.recipe, run.streams),
     )
 
 
@@ -72,5 +76,5 @@ def _targets(plan: Plan, data: str, outputs: Collection[str]) -> dict[str, np.nd
     """The targets of the splits whose predictions are kept."""
     if not outputs:
         return {}
-    dataset = plan.datasets[data]
-    return {split: np.asarray(getattr(dataset, split).targets) for split in outputs}
+    dataset, kept = plan.datasets[data], [name for name in outputs if name in PREDICTED]
+    return {split: np.asarray(getattr(dataset, split).targets) for split in kept}

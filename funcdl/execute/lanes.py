@@ -75,7 +75,9 @@ def run_lanes(
     each = [stream_keys(j.seed, j.phase, j.streams) for j in filled]
     keys = stacked(each, program.mesh)
     hyper = stacked([as_scalars(j.hyper) for j in filled], program.mesh)
-    state = _with_saved(program.init(keys, hyper, for_init(on_device)), filled, saved, program.mesh)
+    start = stacked([j.beginning for j in filled], program.mesh)
+    state = program.init(keys, hyper, for_init(on_device), *start)
+    state = _with_saved(state, filled, saved, program.mesh)
     lanes = [Lane(job, dataset, saved.get(job.id)) for job in jobs]
     feed = Feed(on_device, each, max(job.end for job in jobs))
     cut = 1  # until the speed of the program is known
@@ -133,10 +135,13 @@ def _look(lanes: Sequence[Lane], here: Sequence[int], state: State, at: Looking)
     diverged = np.array(state.diverged_at)
     # A split is looked at once for all lanes.
     values, outputs = functools.cache(at.values), functools.cache(at.outputs)
+    trained = functools.cache(at.trained)
 
     def of_lane(i: int) -> Looking:
         return Looking(
-            lambda split: _lane(values(split), i), lambda split: _lane(outputs(split), i)
+            lambda split: _lane(values(split), i),
+            lambda split: _lane(outputs(split), i),
+            lambda: _lane(trained(), i),
         )
 
     for i in here:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from funcdl.execute.programs import Program, batches
+from funcdl.train.start import named, whole
 from funcdl.types import Dataset, PyTree, State
 
 SPLITS = ("train", "validation", "test")  # a split's number decides masks, where dropout is drawn
@@ -19,12 +20,14 @@ class Looking(NamedTuple):
 
     values: `values("test") -> {"test/accuracy": [n]}`, one value per example.
     outputs: `outputs("test") -> [n, ...]`, what the model says; for programs with `predict`.
+    trained: `trained() -> {"params/Dense_0/kernel": array}`; for programs with `trained`.
 
-    Of a program with lanes both have a leading axis of lanes.
+    Of a program with lanes all have a leading axis of lanes.
     """
 
     values: Callable[[str], dict[str, np.ndarray]]
     outputs: Callable[[str], PyTree]
+    trained: Callable[[], dict[str, np.ndarray]] = dict
 
 
 def looking(
@@ -72,4 +75,9 @@ def looking(
         assert program.predict is not None
         return joined(over(name, program.predict, lambda batch: batch.inputs))
 
-    return Looking(values, outputs)
+    def trained() -> dict[str, np.ndarray]:
+        assert program.trained is not None
+        variables = whole(program.trained(state, hyper))
+        return {name: np.asarray(leaf) for name, leaf in named(variables).items()}
+
+    return Looking(values, outputs, trained)

@@ -13,7 +13,7 @@ from funcdl.execute.looking import Looking
 from funcdl.execute.messages import Job, Look, Result
 from funcdl.execute.whole import Whole
 from funcdl.tasks.load import make_task
-from funcdl.types import Curve, Dataset, PyTree
+from funcdl.types import PARAMETERS, Curve, Dataset, PyTree
 
 
 class Measured:
@@ -104,6 +104,9 @@ class Measured:
         self._examples = {name: x.tolist() for name, x in test.items()}
         if self.job.predictions:
             self._kept = {"validation": _one_array(validation), "test": _one_array(outputs)}
+        if self.job.variables:
+            trained = looking.trained().items()
+            self._kept |= {PARAMETERS + name: np.asarray(x, np.float32) for name, x in trained}
         return True
 
     def progress(self) -> dict[str, Any]:
@@ -152,11 +155,11 @@ def _plain(values: Any) -> list[float | str]:
 
 
 def _one_array(outputs: PyTree) -> np.ndarray:
-    """Outputs as they are stored, float32 `[n, k]`."""
-    if not isinstance(outputs, np.ndarray) or outputs.ndim < 2:
+    """Outputs as they are stored, float32 `[n, k]`; one number per example is `[n, 1]`."""
+    if not isinstance(outputs, np.ndarray) or outputs.ndim < 1:
         found = getattr(outputs, "shape", type(outputs).__name__)
         raise ValueError(
-            f"keep: [predictions] needs outputs that are one array [n, k]; given {found}"
+            f"keep: [predictions] needs outputs that are one array [n, ...]; given {found}"
         )
     return np.ascontiguousarray(outputs.reshape(len(outputs), -1), np.float32)
 

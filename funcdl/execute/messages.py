@@ -44,6 +44,8 @@ class Job(NamedTuple):
     keep: whether the state at the end is left as a checkpoint, for a run that may go on from it.
     mode: how its program runs.
     predictions: whether the outputs of the validation and the test split are kept.
+    variables: whether what was trained is kept.
+    start: the arrays that the run begins with, by name; None if it begins by chance.
     stream: whether its training data stay on the host: "auto", "always" or "never"; it changes no
         bits.
     """
@@ -68,11 +70,18 @@ class Job(NamedTuple):
     mode: Mode = EACH
     stream: str = "auto"
     predictions: bool = False
+    variables: bool = False
+    start: Mapping[str, np.ndarray] | None = None
 
     @property
     def end(self) -> int:
         """The step at which the run ends."""
         return self.steps if self.until is None else self.until
+
+    @property
+    def beginning(self) -> tuple[Mapping[str, np.ndarray], ...]:
+        """What `Train.init` takes beside the data."""
+        return () if self.start is None else (self.start,)
 
 
 class Work(NamedTuple):

@@ -20,6 +20,7 @@ from funcdl.train.assemble import Static, assemble
 from funcdl.train.lanes import lane_mesh, over_lanes, placed
 from funcdl.train.mesh import make_mesh, over, rows_over, shardings
 from funcdl.train.remat import compiler_options
+from funcdl.train.start import blank
 from funcdl.train.streams import stream_keys
 from funcdl.types import Dataset, Split, State, Task
 
@@ -40,6 +41,7 @@ class Program(NamedTuple):
     cost: of one step, and of the memory it takes.
     predict: `predict(state, hyper, inputs) -> outputs`, likewise; None where no outputs are wanted.
     drawn: whether `evaluate` and `predict` take a key and a place, too: see `types.Train`.
+    trained: `trained(state, hyper) -> Variables`; None where they are not wanted.
     """
 
     init: Callable[..., State]
@@ -52,6 +54,7 @@ class Program(NamedTuple):
     cost: Cost = Cost()
     predict: Callable[..., Any] | None = None
     drawn: bool = False
+    trained: Callable[..., Any] | None = None
 
 
 def compile_program(
@@ -80,8 +83,10 @@ def compile_program(
     keys, scalars = stream_keys(0, "tune", 0), as_scalars(hyper)
     stop, lanes, where = np.int32(0), 0, {}
     first = for_init(on_device)
-    shapes = jax.eval_shape(train.init, keys, scalars, first)
+    start = blank(static.start)
+    shapes = jax.eval_shape(train.init, keys, scalars, first, *start)
     if mesh:
+        start = placed(start, mesh, lanes=False)
         rows = -(-rows // mesh.size) * mesh.size
         keys, scalars, stop = placed((keys, scalars, stop), mesh, lanes=False)
         where = {"out_shardings": shardings(shapes, mesh)}
@@ -91,11 +96,13 @@ def compile_program(
         rows = min(rows, max(1, EVALUATION_TOTAL // mode.width))
         keys, scalars = stacked([keys] * lanes, mesh), stacked([scalars] * lanes, mesh)
         stop = placed(np.zeros(lanes, np.int32), mesh, lanes=True)
-        train = over_lanes(train, mesh, streamed=isinstance(on_device, Hosted), drawn=drawn)
+        streamed, started = isinstance(on_device, Hosted), bool(start)
+        train = over_lanes(train, mesh, streamed=streamed, drawn=drawn, started=started)
+        start = stacked([start] * lanes, mesh)
     options = _compiler_options()
-    init = jax.jit(train.init, **where).lower(keys, scalars, first)
+    init = jax.jit(train.init, **where).lower(keys, scalars, first, *start)
     init = init.compile(options | _for_one_call())
-    state = jax.eval_shape(train.init, keys, scalars, first)
+    state = jax.eval_shape(train.init, keys, scalars, first, *start)
     state = jax.tree.map(_with_sharding, state, init.output_shardings)
     chunk = jax.jit(train.chunk, donate_argnums=0, **where)
     batch, _ = next(batches(dataset.validation, rows))
@@ -106,6 +113,7 @@ def compile_program(
     if static.outputs or wants_outputs(make_task(static.task)):
         predict = jax.jit(train.predict).lower(state, scalars, batch.inputs, *looking)
         predict = predict.compile(options)
+    trained = jax.jit(train.trained).lower(state, scalars) if static.variables else None
     traced = chunk.trace(state, keys, scalars, for_compiling(on_device), stop)
     compiled = traced.lower().compile(
         options | (compiler_options(jax.default_backend()) if static.remat else {})
@@ -122,6 +130,7 @@ def compile_program(
         cost=cost(compiled, traced.jaxpr, mode.width if lanes else 1, shared),
         predict=predict,
         drawn=drawn,
+        trained=trained.compile(options) if trained else None,
     )
     return program, time.perf_counter() - began
 
@@ -135,13 +144,14 @@ def template_of(program: Program, job: Job, on_device: OnDevice) -> State:
     """A state of one run of the program, for its structure, shapes and dtypes."""
     keys, hyper = stream_keys(job.seed, job.phase, job.streams), as_scalars(job.hyper)
     if not program.lanes:
-        return program.init(keys, hyper, for_init(on_device))
+        return program.init(keys, hyper, for_init(on_device), *job.beginning)
     assert job.static is not None
     lanes = program.lanes
     many = program.init(
         stacked([keys] * lanes, program.mesh),
         stacked([hyper] * lanes, program.mesh),
         for_init(on_device),
+        *stacked([job.beginning] * lanes, program.mesh),
     )
     return jax.tree.map(lambda leaf: leaf[0], many)
 

@@ -89,6 +89,11 @@ def set_size(test: Predicted, validation: Predicted, alpha: float = ALPHA) -> fl
     return _mean(classification_sets(test, validation, alpha)[1])
 
 
+def set_size_values(test: Predicted, validation: Predicted, alpha: float = ALPHA) -> np.ndarray:
+    """Returns how many labels each test example's set holds, float64 `[n]`."""
+    return classification_sets(test, validation, alpha)[1].astype(np.float64)
+
+
 def interval_coverage(test: Predicted, validation: Predicted, alpha: float = ALPHA) -> float:
     """Returns the share of test targets inside their intervals; it should be about 1 - alpha."""
     return _mean(regression_intervals(test, validation, alpha)[0])

@@ -23,6 +23,16 @@ def rmse(outputs: np.ndarray, targets: np.ndarray) -> float:
     return float(np.sqrt(np.mean(errors**2))) if errors.size else float("nan")
 
 
+def rmse_values(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Returns float64 `[n]`, whose mean is `rmse`, R: `R + (mean_j e_ij^2 - R^2) / 2R`.
+
+    That is the metric and the example's influence on it, to first order; see `confusion`.
+    """
+    squared = np.mean(_errors(outputs, targets) ** 2, axis=1)
+    root = rmse(outputs, targets)
+    return root + (squared - root**2) / (2 * root) if root else np.zeros(len(squared))
+
+
 def r2(outputs: np.ndarray, targets: np.ndarray) -> float:
     """Returns `1 - sum (y - f)^2 / sum (y - mean y)^2`, the mean over coordinates.
 
@@ -38,6 +48,23 @@ def r2(outputs: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean(1 - np.sum(errors**2, axis=0) / total))
 
 
+def r2_values(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Returns float64 `[n]`, whose mean is `r2`: its value and each example's influence on it.
+
+    With U the share of the variance V that is unexplained, a coordinate has the influence
+    `-(e_i^2 - U (y_i - mean y)^2) / V`. Those of the mean of y cancel to first order.
+    """
+    errors = _errors(outputs, targets)
+    found = r2(outputs, targets)
+    if np.isnan(found):
+        return np.full(len(errors), np.nan)
+    wide = np.asarray(targets, np.float64).reshape(errors.shape)
+    spread = (wide - wide.mean(axis=0)) ** 2
+    total = spread.mean(axis=0)
+    unexplained = np.mean(errors**2, axis=0) / total
+    return found - np.mean((errors**2 - unexplained * spread) / total, axis=1)
+
+
 def fit_scale(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Returns the standard deviation of the errors around 0, `[d]`: the maximum-likelihood one."""
     return np.sqrt(np.mean(_errors(outputs, targets) ** 2, axis=0))
@@ -49,11 +76,17 @@ def gaussian_nll(test: Predicted, validation: Predicted) -> float:
     The mean goes over the test split's examples and coordinates; sigma is the validation split's.
     Infinite where validation has no error at all but test has.
     """
+    values = gaussian_nll_values(test, validation)
+    with np.errstate(over="ignore"):
+        return float(np.mean(values)) if values.size else float("nan")
+
+
+def gaussian_nll_values(test: Predicted, validation: Predicted) -> np.ndarray:
+    """Returns each test example's part of it, the mean over its coordinates, float64 `[n]`."""
     scaled, sigma = _scaled(test, validation)
-    if not scaled.size:
-        return float("nan")
-    with np.errstate(divide="ignore", over="ignore"):
-        return float(np.mean(np.log(sigma) + 0.5 * np.log(2 * np.pi) + 0.5 * scaled**2))
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        every = np.log(sigma) + 0.5 * np.log(2 * np.pi) + 0.5 * scaled**2
+        return np.mean(every, axis=1)
 
 
 def gaussian_coverage(test: Predicted, validation: Predicted, alpha: float = ALPHA) -> float:

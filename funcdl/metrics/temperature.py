@@ -64,6 +64,13 @@ def temperature_nll(test: Scored, validation: Scored) -> float:
     return mean_nll(*test, temperature=fit_temperature(*validation))
 
 
+def temperature_nll_values(test: Scored, validation: Scored) -> np.ndarray:
+    """Returns each test example's negative log-likelihood at that temperature, float64 `[n]`."""
+    logits, labels = test
+    log_p = log_probabilities(logits, fit_temperature(*validation))
+    return -log_p[np.arange(len(labels)), labels]
+
+
 def temperature_ece(test: Scored, validation: Scored, bins: int = BINS) -> float:
     """Returns the test split's `ece` at the temperature of the validation split."""
     logits, labels = test

@@ -7,6 +7,12 @@ Linen module; its fields are the model's arguments in a config, and `outputs` is
 # Arguments that are filled with how many ids the data have, by their name in `Dataset.ids`.
 COUNTS = ("tokens", "items", "users")
 
+# Models of anomalies: they give each example a score, where others have outputs as their task says.
+SCORES = ("autoencoder", "vae", "deep_svdd")
+
+# Recommenders: they read who chose what (`history` and `user`), and score every item.
+RECOMMENDERS = ("matrix_factorisation", "ncf", "two_tower", "sasrec")
+
 MODELS: dict[str, str] = {
     "logistic": "funcdl.models.logistic:Logistic",
     "mlp": "funcdl.models.mlp:MLP",
@@ -17,6 +23,17 @@ MODELS: dict[str, str] = {
     "lstm": "funcdl.models.recurrent:LSTM",
     "gru": "funcdl.models.recurrent:GRU",
     "transformer": "funcdl.models.transformer:Transformer",
+    "vit": "funcdl.models.vit:ViT",
     "bag_of_embeddings": "funcdl.models.bag_of_embeddings:BagOfEmbeddings",
     "text_cnn": "funcdl.models.text_cnn:TextCNN",
+    "autoencoder": "funcdl.models.autoencoder:Autoencoder",
+    "vae": "funcdl.models.vae:VAE",
+    "deep_svdd": "funcdl.models.deep_svdd:DeepSVDD",
+    "matrix_factorisation": "funcdl.models.matrix_factorisation:MatrixFactorisation",
+    "ncf": "funcdl.models.ncf:NCF",
+    "two_tower": "funcdl.models.two_tower:TwoTower",
+    "sasrec": "funcdl.models.sasrec:SASRec",
+    "nbeats": "funcdl.models.nbeats:NBeats",
+    "tcn": "funcdl.models.tcn:TCN",
+    "patch_transformer": "funcdl.models.patch_transformer:PatchTransformer",
 }

@@ -28,8 +28,8 @@ class DeepSVDD(nn.Module):
     The loss would be least if the network mapped everything to the centre. The paper's propositions say
     what makes that easy, and it is left out here: a centre at 0, which weights of 0 reach (coordinates
     below 0.1 are moved to 0.1 or -0.1); biases, which reach any centre by themselves (there are none);
-    bounded activations, which turn a feature that keeps its sign into a bias (only unbounded ones are
-    allowed; "tanh" is not). A feature of the inputs that is constant and not 0 acts as a bias, too: leave
+    activations with a bound other than 0, which make a bias of a feature that keeps its sign (allowed are
+    those that grow without bound and fade to 0; "tanh" is not). A feature of the inputs that is constant and not 0 acts as a bias, too: leave
     it out, or standardise. Weight decay (`train.weight_decay`) is a part of the original's loss; its
     pre-training as an autoencoder is not done here.
 
@@ -56,7 +56,7 @@ class DeepSVDD(nn.Module):
         h = _linear(self.bottleneck)(h)
         # Distances in 8 bits of precision would lose what tells examples apart.
         h = h.astype(jnp.promote_types(h.dtype, jnp.float32))
-        return jnp.sum(jnp.square(h - self._centre(h, train)), axis=-1)
+        return jnp.sum(jnp.square(h - self._centre(h, train)[None]), axis=-1)
 
     def _centre(self, h: jax.Array, train: bool) -> jax.Array:
         """The centre `[bottleneck]`; found from `h` `[batch, bottleneck]` at the first training step."""

@@ -42,7 +42,7 @@ class FTTransformer(nn.Module):
     outputs: int
     width: int = 32
     depth: int = 2
-    heads: int = 4
+    heads: int = 2
     expansion: int = 2
     dropout: float = 0.0
     residual_dropout: float = 0.0

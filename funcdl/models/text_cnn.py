@@ -11,25 +11,25 @@ import jax.numpy as jnp
 
 from funcdl.models import initial
 from funcdl.models.activation import activate
-from funcdl.models.convolution import conv_general_dilated
 from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
 from funcdl.models.embedding import Embedding, as_ids, there
+from funcdl.models.product import matmul
 
 
 class TextCNN(nn.Module):
     """Filters over windows of tokens, each filter's maximum over time, then one affine map.
 
     Kim (2014), "Convolutional neural networks for sentence classification", section 2, with one
-    table of embeddings that is trained. The activation comes after the maximum, where it costs less
-    and, increasing, changes nothing. Windows that reach into padding are not looked at, but for the
-    first of a text that is shorter than the window.
+    table of embeddings that is trained. Bias and activation come after the maximum: with an
+    increasing activation the values are those of the usual order, at less cost. Windows that reach
+    into padding are not looked at, but for the first of a text that is shorter than the window.
 
     Attributes:
         outputs: width of the output; filled by the task.
         tokens: how many ids there are; filled by the data.
         embedding: width of the tokens' vectors.
-        widths: tokens that a window holds, for each kind of filter.
+        widths: tokens of a window, each another number; there are filters of each.
         filters: filters of each width.
         activation: what follows the maximum.
         dropout: probability of dropping an input of the last layer in training.
@@ -48,22 +48,39 @@ class TextCNN(nn.Module):
         """Maps ids `[batch, time]` to `[batch, outputs]`."""
         ids = as_ids(inputs)
         x_BxTxE = Embedding(self.tokens, self.embedding)(ids)
-        found = [self._strongest(x_BxTxE, there(ids), width) for width in self.widths]
-        h = activate(self.activation, jnp.concatenate(found, axis=-1))
-        return dense(self.outputs)(Dropout(self.dropout)(h, train=train))
-
-    def _strongest(self, x_BxTxE: jax.Array, there_BxT: jax.Array, width: int) -> jax.Array:
-        """The maximum over time of the filters of one width, `[batch, filters]`."""
-        beyond = width - 1
-        x_BxTxE = jnp.pad(x_BxTxE, ((0, 0), (0, beyond), (0, 0)))
-        h_BxTxF = nn.Conv(
-            self.filters,
-            (width,),
-            padding="VALID",
-            kernel_init=initial.weights,
-            conv_general_dilated=conv_general_dilated,
-        )(x_BxTxE)
-        whole_BxT = jnp.pad(there_BxT, ((0, 0), (0, beyond)))[:, beyond:]  # the last token is one
-        whole_BxT = whole_BxT.at[:, 0].set(True)
+        h_BxTxF = self._filtered(x_BxTxE)
+        whole_BxTxF = jnp.repeat(_whole(there(ids), self.widths), self.filters, axis=-1)
         lowest = jnp.full_like(h_BxTxF, jnp.finfo(h_BxTxF.dtype).min)
-        return jnp.max(jnp.where(whole_BxT[..., None], h_BxTxF, lowest), axis=1)
+        h_BxF = jnp.max(jnp.where(whole_BxTxF, h_BxTxF, lowest), axis=1)
+        bias_F = self.param("bias", nn.initializers.zeros_init(), h_BxF.shape[1:])
+        h_BxF = activate(self.activation, h_BxF + bias_F[None])
+        return dense(self.outputs)(Dropout(self.dropout)(h_BxF, train=train))
+
+    def _filtered(self, x_BxTxE: jax.Array) -> jax.Array:
+        """What each filter makes of the window that begins at each token, `[batch, time, F]`.
+
+        F is all filters of all widths. They share one product, with zeros below the narrow ones: on a
+        CPU that was measured to take 0.8 to 0.95 of the time of one product for each width.
+        """
+        B, T, E = x_BxTxE.shape
+        longest, kernels = max(self.widths), []
+        for width in self.widths:
+            kernel = self.param(f"kernel_{width}", initial.weights, (width, E, self.filters))
+            kernels.append(jnp.pad(kernel, ((0, longest - width), (0, 0), (0, 0))))
+        kernel = jnp.reshape(jnp.concatenate(kernels, axis=-1), (longest * E, -1))
+        padded = jnp.pad(x_BxTxE, ((0, 0), (0, longest - 1), (0, 0)))
+        windows = jnp.concatenate([padded[:, i : i + T] for i in range(longest)], axis=-1)
+        h_NxF = matmul(jnp.reshape(windows, (B * T, longest * E)), kernel)
+        return jnp.reshape(h_NxF, (B, T, -1))
+
+
+def _whole(there_BxT: jax.Array, widths: Sequence[int]) -> jax.Array:
+    """Which windows end at a token or before, and the first: bool `[batch, time, widths]`.
+
+    >>> _whole(jnp.array([[True, True, True, False], [True, False, False, False]]), (2, 3)).tolist()[0]
+    [[True, True], [True, False], [False, False], [False, False]]
+    """
+    longest, T = max(widths), there_BxT.shape[1]
+    padded = jnp.pad(there_BxT, ((0, 0), (0, longest - 1)))
+    ends = [padded[:, width - 1 : width - 1 + T].at[:, 0].set(True) for width in widths]
+    return jnp.stack(ends, axis=-1)

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import funcdl
 
-ROOMS = ("signatures", "models", "tasks", "data", "optimizers", "metrics", "baselines", "train")
+ROOMS = (
+    "signatures",
+    "models",
+    "tasks",
+    "data",
+    "augment",
+    "optimizers",
+    "metrics",
+    "baselines",
+    "train",
+)
 FILES = (
     "types.py",
     "plan/recipe.py",

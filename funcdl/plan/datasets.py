@@ -31,6 +31,7 @@ class Facts(NamedTuple):
     judged: digest of the test split alone; data sets may share it and train on different examples.
     ids: as the data set has them.
     counts: examples of each class in the training, validation and test splits; empty without labels.
+    unlabelled: how many training examples there are whose labels are hidden.
     shared: how many examples more than one split has; None where that was not looked for.
     """
 
@@ -43,22 +44,25 @@ class Facts(NamedTuple):
     counts: tuple[tuple[int, ...], ...] = ()
     ids: Mapping[str, int] = {}
     shared: Shared | None = None
+    unlabelled: int = 0
 
 
 def facts_of(dataset: Dataset) -> Facts:
     """What stays known of a data set."""
     splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     sizes = [len(leaves(part)[0][1]) for part in splits.values()]
+    hidden = leaves(dataset.unlabelled, "unlabelled") if dataset.unlabelled is not None else []
     return Facts(
         classes=dataset.classes,
         sizes=(sizes[0], sizes[1], sizes[2]),
-        shapes=tuple((path, tuple(x.shape), str(x.dtype)) for path, x in leaves(splits)),
+        shapes=tuple((path, tuple(x.shape), str(x.dtype)) for path, x in leaves(splits) + hidden),
         units=dataset.units,
         files=frozenset(files_of(dataset)),
         judged=digest({"test": dataset.test}, dataset.classes),
         counts=_counts(dataset),
         ids=dataset.ids,
         shared=shared(dataset),
+        unlabelled=len(hidden[0][1]) if hidden else 0,
     )
 
 

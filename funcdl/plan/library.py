@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from funcdl.augment.reading import check_reads
 from funcdl.config import Method, Study, problem_at, with_values
 from funcdl.config.identity import canonical
 from funcdl.data.grain import has_grain, no_grain
 from funcdl.errors import DataError, StudyError
+from funcdl.plan.datasets import Facts
 from funcdl.plan.program import program_id, program_in_mode
 from funcdl.plan.recipe import cut
 from funcdl.plan.samplers import points
 from funcdl.plan.splits import Place, Splits
+from funcdl.plan.start import Find, Starts, nowhere
 from funcdl.plan.trial import Trial
 from funcdl.tasks.check import check_data
 from funcdl.train.assemble import Static
@@ -24,10 +27,12 @@ class Library:
 
     splits: its data sets.
     datasets: the same, by digest.
+    starts: what its methods begin with.
     """
 
-    def __init__(self, study: Study):
+    def __init__(self, study: Study, find: Find = nowhere):
         self.splits = Splits(study)
+        self.starts = Starts(study, find)
         self.datasets = self.splits.datasets
         self._study = study
         self._checked: set[tuple[str, str]] = set()
@@ -49,12 +54,17 @@ class Library:
             recipe = with_values(method.recipe, values)
             data, described = self.splits.find(recipe["data"])
             self._check(recipe, data, tuned=len(found) > 1)
-            text = canonical({**_without_stream(recipe), "data": described})
+            text = self._text(recipe, described)
             if method.baseline is not None:
                 yield Trial(values, recipe, text, data, None, {}, "")
                 continue
             static, hyper = cut(recipe)
-            static = static._replace(outputs="predictions" in self._study.keep)
+            keep, classes = self._study.keep, self.datasets.facts[data].classes
+            static = static._replace(
+                outputs="predictions" in keep,
+                variables="parameters" in keep,
+                start=self.starts.static(recipe, classes),
+            )
             yield Trial(values, recipe, text, data, static, hyper, self._program(static, data))
 
     def on_split(self, trial: Trial, place: Place) -> Trial:
@@ -64,7 +74,7 @@ class Library:
         key = (trial.text, trial.program, place)
         if key not in self._moved:
             data, described = self.splits.find(trial.recipe["data"], place)
-            text = canonical({**_without_stream(trial.recipe), "data": described})
+            text = self._text(trial.recipe, described)
             moved = trial._replace(text=text, data=data)
             if trial.static is not None:
                 plain = self._program(trial.static, data)
@@ -81,6 +91,10 @@ class Library:
             for digest in self._sizes[trial.data]:
                 found[program_in_mode(self._program(trial.static, digest), trial.mode)] = None
         return list(found)
+
+    def _text(self, recipe: Mapping[str, Any], described: Any) -> str:
+        changed = {"data": described, **self.starts.described(recipe)}
+        return canonical({**_without_stream(recipe), **changed})
 
     def _program(self, static: Static, data: str) -> str:
         key = (canonical(static._asdict()), data)
@@ -99,6 +113,7 @@ class Library:
         self._check_task(recipe["task"], data, self._splits_of[data, tuned])
         for digest in self._sizes[data]:
             self._check_sizes(recipe, self.datasets.facts[digest].sizes[0])
+            self._check_augment(recipe, self.datasets.facts[digest])
 
     def _check_task(self, task: Any, data: str, digests: Iterable[str]) -> None:
         """Data against the task, each pair once."""
@@ -113,6 +128,17 @@ class Library:
                     raise self._refused("data", str(error)) from error
                 self._checked.add((text, digest))
 
+    def _check_augment(self, recipe: Mapping[str, Any], facts: Facts) -> None:
+        """Augmentations against the kind of the inputs."""
+        where = "['train'].inputs"
+        inputs = [(shape, dtype) for path, shape, dtype in facts.shapes if path.startswith(where)]
+        for entry in recipe.get("train", {}).get("augment") or ():
+            if isinstance(entry["name"], str):
+                try:
+                    check_reads(entry["name"], inputs)
+                except DataError as error:
+                    raise self._refused("train.augment", str(error)) from error
+
     def _check_sizes(self, recipe: Mapping[str, Any], n: int) -> None:
         """A recipe against the number of training examples."""
         train = recipe.get("train", {})
@@ -120,7 +146,7 @@ class Library:
             message = no_grain("always given, so the training data stay on the host")
             raise self._refused("train.stream", message)
         size, parts = train.get("batch_size", 1), train.get("accumulate", 1)
-        if size > n:
+        if size > n and "labelled" not in recipe["data"]:  # few labels are seen again and again
             message = f"{size} given, but the training split has {n} examples; allowed 1 to {n}"
             raise self._refused("train.batch_size", message)
         if size % parts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from funcdl import models, optimizers, tasks
+from funcdl import augment, models, optimizers, tasks
 from funcdl.signatures import is_traced, parameters
 from funcdl.train.assemble import Static
 
@@ -33,6 +33,10 @@ def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:
     model, of_model = _cut(recipe["model"], "model", models.MODELS.get, zero=False)
     optimizer, of_optimizer = _cut(recipe["optimizer"], "optimizer", optimizers.target)
     schedule, of_schedule = _cut(train["schedule"], "train.schedule", optimizers.SCHEDULES.get)
+    augments = [
+        _cut_augment(entry, f"train.augment.{place}")
+        for place, entry in enumerate(train.get("augment") or ())
+    ]
     static = Static(
         task=task,
         model=model,
@@ -40,12 +44,22 @@ def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:
         schedule=schedule,
         batch_size=train["batch_size"],
         accumulate=train["accumulate"],
+        augment=tuple(kept for kept, _ in augments),
         **{key: bool(train[key]) for key in SWITCHES},
         **{key: train[key] for key in NUMERIC},
     )
     traced = of_task | of_model | of_optimizer | of_schedule
+    for _, numbers in augments:
+        traced |= numbers
     traced |= {f"train.{key}": float(train[key]) for key in SWITCHES if train[key]}
     return static, traced | {"train.steps": float(train["steps"])}
+
+
+def _cut_augment(entry: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[str, float]]:
+    """An augmentation's arguments; as with models, what a user's own does with floats is unknown."""
+    if not isinstance(entry["name"], str):
+        return dict(entry), {}
+    return _cut(entry, where, augment.AUGMENTATIONS.get)
 
 
 def _cut(

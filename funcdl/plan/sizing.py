@@ -35,17 +35,26 @@ def lane_bytes(requests: list[Request]) -> list[int | None]:
     Raises:
         FuncdlError: if the process that traces cannot be had.
     """
+    return traced("funcdl.plan.sizing", requests)
+
+
+def traced(module: str, requests: list[Request]) -> list[Any]:
+    """What a module of this room, run as a program of its own, answers to these requests.
+
+    Raises:
+        FuncdlError: if the process cannot be had.
+    """
     asked = [_pickled((s, dict(h), _hollow(data), _rows(data))) for s, h, data in requests]
     # None of JAX's settings: the same study gets the same widths from every shell.
     env = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")} | {
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
     }
-    command = [sys.executable, "-P", "-m", "funcdl.plan.sizing"]
+    command = [sys.executable, "-P", "-m", module]
     done = subprocess.run(command, input=pickle.dumps(asked), capture_output=True, env=env)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise FuncdlError(f"models cannot be sized: {said[-1] if said else done.returncode}")
+        raise FuncdlError(f"models cannot be traced: {said[-1] if said else done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -72,8 +81,12 @@ def _hollow(dataset: Dataset) -> Dataset:
     def two(split: Split) -> Split:
         return Split(take(split.inputs, slice(2)), take(split.targets, slice(2)))
 
+    hidden = dataset.unlabelled
     return dataset._replace(
-        train=two(dataset.train), validation=two(dataset.validation), test=two(dataset.test)
+        train=two(dataset.train),
+        validation=two(dataset.validation),
+        test=two(dataset.test),
+        unlabelled=None if hidden is None else take(hidden, slice(2)),
     )
 
 
@@ -82,6 +95,7 @@ def _bytes_of(static: Static, hyper: Mapping[str, float], dataset: Dataset, rows
     import numpy as np
 
     from funcdl.train.assemble import assemble
+    from funcdl.train.start import blank
     from funcdl.train.streams import stream_keys
 
     train, keys = assemble(static, dataset), stream_keys(0, "tune", 0)
@@ -89,7 +103,7 @@ def _bytes_of(static: Static, hyper: Mapping[str, float], dataset: Dataset, rows
     data = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), dataset.train
     )
-    state = jax.eval_shape(train.init, keys, scalars, data)
+    state = jax.eval_shape(train.init, keys, scalars, data, *blank(static.start))
     traced = jax.make_jaxpr(train.chunk)(state, keys, scalars, data, np.int32(1))
     held = sum(_size(leaf) for leaf in jax.tree.leaves(state))
     return 2 * held + _intermediate(traced.jaxpr)

@@ -45,7 +45,7 @@ class Splits:
         described, again = self._described(section), None
         if self.vary:
             self._check_splittable(section)
-            seed = split_seed(self._study.seed, *place, section[SPLIT]["seed"])
+            seed = self._seed(section[SPLIT], *place)
             section, described = _with_seed(section, seed), _with_seed(described, seed)
             again = functools.partial(make_data, section)
         text = canonical(described)
@@ -80,6 +80,16 @@ class Splits:
         tuning = range(tune.repeat if tune and tuned else 0)
         return [*measured, *(self.find(section, ("tune", index))[0] for index in tuning)]
 
+    def _seed(self, rule: Mapping[str, Any], phase: str, index: int) -> int:
+        """What tells a split from the others of its rule: for origins their number, else a draw.
+
+        Tuning has the first origin to itself: what is chosen by the past is tested on the future.
+        """
+        if rule["by"] == "order":
+            first = 1 if self._study.tune else 0
+            return rule["seed"] + (first + index if phase == "measure" else 0)
+        return split_seed(self._study.seed, phase, index, rule["seed"])
+
     @property
     def _key(self) -> str:
         return "repeat.cross" if self._study.repeat.cross else "repeat.vary"
@@ -100,10 +110,12 @@ class Splits:
                 "split varies, but the data come already split, which is one split for all repeats"
             )
             raise self._refused(self._key, f"{text}; remove split, or give data that can be split")
-        if rule["by"] == "order":
+        if rule["by"] == "order" and not rule.get("origins"):
             text = "split varies, but data.split.by is order, which has one split for all repeats"
             raise self._refused(
-                self._key, f"{text}; remove split, or use by: stratified, random or group"
+                self._key,
+                f"{text}; remove split, give data.split.origins, one for each repeat, or use by: "
+                "stratified, random or group",
             )
 
     def _of(self, place: Place) -> str:

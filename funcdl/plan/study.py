@@ -11,10 +11,12 @@ from funcdl.config.identity import identity
 from funcdl.plan.code import code_digest
 from funcdl.plan.contest import Contest, Run
 from funcdl.plan.datasets import Datasets
+from funcdl.plan.fitting import check_starts
 from funcdl.plan.library import Library
 from funcdl.plan.mode import CPU, EACH, Mode, chosen_name
 from funcdl.plan.program import program_in_mode
 from funcdl.plan.repeats import SPLIT
+from funcdl.plan.start import Find, nowhere
 from funcdl.plan.stopping import rungs_of
 from funcdl.plan.trial import Trial
 from funcdl.plan.widths import widths_of
@@ -66,6 +68,7 @@ def make_plan(
     expansion: Expansion,
     backend: str = CPU,
     widths: Mapping[str, int] | None = None,
+    find: Find = nowhere,
 ) -> Plan:
     """Plans a study; loads and checks its data.
 
@@ -75,13 +78,15 @@ def make_plan(
         backend: what it will run on, `CPU` or `ACCELERATOR`; `mode: auto` looks at it.
         widths: a plan's `widths` that is already known, perhaps with programs made narrower since
             the device's memory did not suffice.
+        find: finds what another study has kept, where methods begin with that.
 
     Raises:
         StudyError: if data and config do not fit; each problem names the key.
     """
-    library = Library(study)
+    library = Library(study, find)
     select = (expansion.metric, expansion.mode, expansion.at)
     plain = [list(library.trials(method)) for method in expansion.methods]
+    check_starts(library, plain)
     lanes = widths_of(study, plain, library.datasets, backend, widths or {})
     name = EACH.name if study.mesh else chosen_name(study.mode, backend, {} if widths else lanes)
     trials = tuple(tuple(_in_mode(study, trial, name, lanes) for trial in tried) for tried in plain)
@@ -146,6 +151,8 @@ def _contest(
         keys = {stream: at for stream, at in streams.items() if stream != SPLIT}
         of_run = {"recipe": one.text, "data": one.data, "phase": phase, "streams": keys}
         of_run |= one.mode.numbers()
+        if (start := library.starts.digest(one.recipe, streams)) is not None:
+            of_run["start"] = start
         if until is not None:  # a whole run is the same one, whether or not others are stopped
             of_run["until"] = until
         if study.keep and phase == "measure":  # it changes no bits, but asks for more

@@ -107,6 +107,11 @@ def _one_split(question: Question) -> str:
     """Splits overlap: what one search trained on or chose by, another split's test set may hold."""
     if "split" not in (*question.vary, *question.cross) or not question.trials:
         return ""
+    if question.holdings and all(one.rolling for one in question.holdings):
+        return (
+            "Hyperparameters were chosen once, on a split that ends before every test split begins: how "
+            "the choice would vary with the time at which it is made is in no interval."
+        )
     splits = "one split" if question.tune_repeats == 1 else f"{question.tune_repeats} splits"
     return (
         f"Hyperparameters were chosen once, on {splits} of the data, and every repeat has another: test "

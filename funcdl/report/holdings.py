@@ -46,6 +46,8 @@ def _holding(study: Study, plan: Plan, digest: str, section: Any, block: str) ->
         classes=facts.classes if facts.counts else (),
         counts=facts.counts,
         shared=facts.shared,
+        unlabelled=facts.unlabelled,
+        rolling=isinstance(split, Mapping) and bool(split.get("origins")),
     )
 
 
@@ -54,4 +56,6 @@ def _rule(split: Mapping[str, Any], splits: int, labels: bool) -> str:
     if by == "stratified" and not labels:
         by = "random"  # what it is where targets are no labels
     words = _RULES.get(by, str(by))
+    if split.get("origins") and splits > 1:
+        words = "in order, each test split a later one, each training split as long as the others"
     return words if by == "order" or splits > 1 else f"{words} (seed {split.get('seed', 0)})"

@@ -77,7 +77,7 @@ def _kind(question: Question, table: list[Record]) -> str:
         return "no interval can be given."
     if SPLITS in populations:
         return (
-            f"{the} is that of Nadeau and Bengio's corrected resampled t-test, since random splits of "
+            f"{the} is that of Nadeau and Bengio's corrected resampled t-test, since splits of "
             "one data set overlap; sd is the splits' standard deviation."
         )
     if DATA in populations:

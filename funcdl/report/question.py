@@ -37,6 +37,9 @@ class Holding(NamedTuple):
     counts: examples of each class in the training, validation and test splits; empty without labels.
     shared: test examples that the training split has, validation examples that it has, test examples
         that the validation split has; by their inputs. None where that was not looked for.
+    unlabelled: training examples whose labels are hidden, beside the training split.
+    rolling: whether each split begins when the one before it ends, so that none tests on what an earlier
+        one chose by.
     """
 
     blocks: Sequence[str]
@@ -47,6 +50,8 @@ class Holding(NamedTuple):
     classes: Sequence[str] = ()
     counts: Sequence[Sequence[int]] = ()
     shared: Sequence[int] | None = None
+    unlabelled: int = 0
+    rolling: bool = False
 
 
 class Question(NamedTuple):

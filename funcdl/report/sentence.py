@@ -53,6 +53,8 @@ def _block(question: Question, rows: list[Record], pairs: list[Record]) -> str:
         return "No method has been measured yet."
     finished = [row for row in rows if row["n"]]
     if not finished:
+        if all(row["status"] == "undefined" for row in rows):
+            return f"{plain(question.metric)} is not defined for any method; nothing to compare."
         every = all(row["status"] == "diverged" for row in rows)
         return f"{'Every method diverged' if every else 'No method finished'}; nothing to compare."
     best = min(row["rank"] for row in finished)

@@ -3,6 +3,9 @@
 TASKS = {
     "classification": "funcdl.tasks.classification:classification",
     "regression": "funcdl.tasks.regression:regression",
+    "anomaly": "funcdl.tasks.anomaly:anomaly",
+    "forecasting": "funcdl.tasks.forecasting:forecasting",
+    "recommendation": "funcdl.tasks.recommendation:recommendation",
 }
 
 # The metrics that each task always has, and which way is better. A split's value is the mean over its
@@ -10,4 +13,13 @@ TASKS = {
 METRICS = {
     "classification": {"loss": "min", "accuracy": "max", "brier": "min"},
     "regression": {"loss": "min", "mse": "min", "mae": "min"},
+    "anomaly": {"loss": "min"},
+    "forecasting": dict.fromkeys(("loss", "mse", "mae", "mape", "smape", "mase", "pinball"), "min"),
+    "recommendation": {
+        "loss": "min",
+        "ndcg@10": "max",
+        "recall@10": "max",
+        "precision@10": "max",
+        "mrr": "max",
+    },
 }

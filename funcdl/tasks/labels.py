@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from funcdl.errors import DataError, Problem, StudyError
 from funcdl.tasks.splits import check_splits, named_splits
+from funcdl.tasks.summaries import named
 from funcdl.types import Dataset
 
 
@@ -70,3 +73,19 @@ def check_smoothing(*, label_smoothing: float = 0.0) -> None:
     if not 0.0 <= label_smoothing < 1.0:
         message = f"is {label_smoothing}; allowed are numbers from 0 to below 1"
         raise StudyError([Problem("", "task.label_smoothing", message)])
+
+
+def check_metrics(dataset: Dataset, metrics: Iterable[str]) -> None:
+    """Checks that the data have as many classes as the metrics are for.
+
+    Raises:
+      DataError: naming the first metric that needs another number.
+    """
+    k = count_classes(dataset)
+    for word in metrics:
+        summary = named("classification", word)[1]
+        if summary is not None and summary.classes not in (0, k):
+            raise DataError(
+                f"the metric {word} is for {summary.classes} classes, but the data have {k}; for more "
+                "classes there are f1_macro, precision_macro, recall_macro, balanced_accuracy and mcc"
+            )

@@ -21,43 +21,101 @@ class Summary(NamedTuple):
 
     target: its function, `"module:name"`; see `funcdl.types.Task` for how it is called.
     mode: which way is better; None where neither is, as for a coverage.
-    takes: the name of its one argument, "bins" or "alpha"; empty if it has none.
+    takes: the name of its one argument, "bins", "alpha" or "k"; empty if it has none.
     fitted: whether it is fitted on the validation split, so that it exists for the test split only.
     values: the function that gives it a value per test example, `"module:name"`; it is called as
         `target` is, with the same argument. Empty if there is none.
+    classes: how many classes the data must have; 0 for any number.
     """
 
     target: str
     mode: Mode | None
-    takes: Literal["", "bins", "alpha"] = ""
+    takes: Literal["", "bins", "alpha", "k"] = ""
     fitted: bool = False
     values: str = ""
+    classes: int = 0
+
+
+def _pulled(target: str, *, fitted: bool = False, classes: int = 0) -> Summary:
+    """A metric of which more is better, and whose values per example stand beside it, `..._values`."""
+    return Summary(target, "max", fitted=fitted, values=f"{target}_values", classes=classes)
 
 
 _RELIABILITY = "funcdl.metrics.reliability"
 _TEMPERATURE = "funcdl.metrics.temperature"
 _CONFORMAL = "funcdl.metrics.conformal"
 _GAUSSIAN = "funcdl.metrics.gaussian"
+_FORECAST = "funcdl.metrics.forecast_errors"
+_DECISIONS = "funcdl.metrics.decisions"
+_CURVES = "funcdl.metrics.curves"
+_THRESHOLDS = "funcdl.metrics.thresholds"
+_CUTOFFS = "funcdl.metrics.cutoffs"
 
 SUMMARIES: dict[str, dict[str, Summary]] = {
     "classification": {
+        "precision": _pulled(f"{_DECISIONS}:precision", classes=2),
+        "recall": _pulled(f"{_DECISIONS}:recall", classes=2),
+        "f1": _pulled(f"{_DECISIONS}:f1", classes=2),
+        "precision_macro": _pulled(f"{_DECISIONS}:precision_macro"),
+        "recall_macro": _pulled(f"{_DECISIONS}:recall_macro"),
+        "f1_macro": _pulled(f"{_DECISIONS}:f1_macro"),
+        "balanced_accuracy": _pulled(f"{_DECISIONS}:balanced_accuracy"),
+        "mcc": _pulled(f"{_DECISIONS}:mcc"),
+        "auroc": _pulled(f"{_CURVES}:auroc", classes=2),
+        "average_precision": _pulled(f"{_CURVES}:average_precision", classes=2),
+        "precision_tuned": _pulled(f"{_THRESHOLDS}:precision_tuned", fitted=True, classes=2),
+        "recall_tuned": _pulled(f"{_THRESHOLDS}:recall_tuned", fitted=True, classes=2),
+        "f1_tuned": _pulled(f"{_THRESHOLDS}:f1_tuned", fitted=True, classes=2),
         "ece": Summary(f"{_RELIABILITY}:expected_calibration_error", "min", "bins"),
         "ece_adaptive": Summary(f"{_RELIABILITY}:adaptive_calibration_error", "min", "bins"),
         "mce": Summary(f"{_RELIABILITY}:maximum_calibration_error", "min", "bins"),
         "temperature": Summary(f"{_TEMPERATURE}:temperature", None, fitted=True),
-        "temperature_nll": Summary(f"{_TEMPERATURE}:temperature_nll", "min", fitted=True),
+        "temperature_nll": Summary(
+            f"{_TEMPERATURE}:temperature_nll",
+            "min",
+            "",
+            True,
+            f"{_TEMPERATURE}:temperature_nll_values",
+        ),
         "temperature_ece": Summary(f"{_TEMPERATURE}:temperature_ece", "min", "bins", True),
         "conformal_coverage": Summary(f"{_CONFORMAL}:set_coverage", None, "alpha", True),
-        "conformal_size": Summary(f"{_CONFORMAL}:set_size", "min", "alpha", True),
+        "conformal_size": Summary(
+            f"{_CONFORMAL}:set_size", "min", "alpha", True, f"{_CONFORMAL}:set_size_values"
+        ),
     },
     "regression": {
-        "rmse": Summary(f"{_GAUSSIAN}:rmse", "min"),
-        "r2": Summary(f"{_GAUSSIAN}:r2", "max"),
-        "gaussian_nll": Summary(f"{_GAUSSIAN}:gaussian_nll", "min", fitted=True),
+        "rmse": Summary(f"{_GAUSSIAN}:rmse", "min", values=f"{_GAUSSIAN}:rmse_values"),
+        "r2": _pulled(f"{_GAUSSIAN}:r2"),
+        "gaussian_nll": Summary(
+            f"{_GAUSSIAN}:gaussian_nll", "min", "", True, f"{_GAUSSIAN}:gaussian_nll_values"
+        ),
         "gaussian_coverage": Summary(f"{_GAUSSIAN}:gaussian_coverage", None, "alpha", True),
         "pit_distance": Summary(f"{_GAUSSIAN}:pit_distance", "min", fitted=True),
         "conformal_coverage": Summary(f"{_CONFORMAL}:interval_coverage", None, "alpha", True),
         "conformal_width": Summary(f"{_CONFORMAL}:interval_width", "min", "alpha", True),
+    },
+    "anomaly": {
+        "auroc": Summary(f"{_CURVES}:auroc", "max", values=f"{_CURVES}:auroc_values"),
+        "average_precision": Summary(
+            f"{_CURVES}:average_precision", "max", values=f"{_CURVES}:average_precision_values"
+        ),
+        **{
+            name: Summary(
+                f"{_THRESHOLDS}:{name}", "max", fitted=True, values=f"{_THRESHOLDS}:{name}_values"
+            )
+            for name in ("f1_tuned", "precision_tuned", "recall_tuned")
+        },
+    },
+    "forecasting": {
+        "rmse": Summary(f"{_FORECAST}:rmse", "min", values=f"{_FORECAST}:rmse_values"),
+        "rmse_steps": Summary(
+            f"{_FORECAST}:rmse_steps", "min", values=f"{_FORECAST}:rmse_steps_values"
+        ),
+        "coverage": Summary(f"{_FORECAST}:coverage", None, values=f"{_FORECAST}:coverage_values"),
+    },
+    "recommendation": {
+        name: Summary(f"{_CUTOFFS}:{name}", "max", "k", values=f"{_CUTOFFS}:{name}_values")
+        for name in ("ndcg", "recall", "precision")
     },
 }
 
@@ -73,10 +131,11 @@ def argument_of(summary: Summary, text: str) -> int | float:
     """
     if not summary.takes:
         raise ValueError("takes no argument; leave out what follows @")
-    if summary.takes == "bins":
+    if summary.takes in ("bins", "k"):
         if text.isascii() and text.isdigit() and 1 <= int(text) <= 10_000:
             return int(text)
-        raise ValueError(f"@{text} given; allowed is a number of bins from 1 to 10000, such as @30")
+        what = "number of bins" if summary.takes == "bins" else "cutoff"
+        raise ValueError(f"@{text} given; allowed is a {what} from 1 to 10000, such as @30")
     try:
         value = float(text)
     except ValueError:

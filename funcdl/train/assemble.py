@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from funcdl.train.start import Start, starting
 from funcdl.types import Dataset, Hyper, Train
 
 if TYPE_CHECKING:
@@ -22,11 +23,14 @@ class Static(NamedTuple):
     task, model, optimizer, schedule: `name` and the arguments that are not traced.
     batch_size, accumulate: as in `make_train`.
     clip_norm, clip_value, weight_decay: whether each is used; its number is traced.
+    augment: what changes each batch's inputs: `name` and the arguments that are not traced.
     compute_dtype: as in `computing_in`.
     matmul_precision: as in `multiplying_in`.
     remat: whether the model is `rematerialised`.
     mc_passes: as in `make_train`.
     outputs: whether predictions are wanted on the host, beside the metrics.
+    variables: whether what was trained is wanted there, too.
+    start: how a run begins that goes on from another one's parameters; None for one that does not.
     """
 
     task: Mapping[str, Any]
@@ -38,11 +42,14 @@ class Static(NamedTuple):
     clip_norm: bool
     clip_value: bool
     weight_decay: bool
+    augment: tuple[Mapping[str, Any], ...] = ()
     compute_dtype: str = "float32"
     matmul_precision: str | None = None
     remat: bool = False
     mc_passes: int = 0
     outputs: bool = False
+    variables: bool = False
+    start: Start | None = None
 
 
 def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> Train:
@@ -56,6 +63,7 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
     Returns:
         The run's pure functions; their `hyper` takes the recipe's traced part.
     """
+    from funcdl.augment.make import make_augment
     from funcdl.models.make import make_model
     from funcdl.optimizers.build import make_optimizer
     from funcdl.tasks.load import make_task
@@ -80,18 +88,27 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
         """The run with the traced numbers of this call in their places."""
         model = make_model({**static.model, **_under("model.", hyper)}, outputs, dataset.ids)
         model = computing_in(of_width(model, outputs), static.compute_dtype)
+        model = rematerialised(model) if static.remat else model
+        if static.start is not None:
+            wider = make_model({**static.model, **_under("model.", hyper)}, outputs + 1, dataset.ids)
+            model = starting(model, wider, static.start)
+        changes = [
+            {**entry, **_under(f"train.augment.{place}.", hyper)}
+            for place, entry in enumerate(static.augment)
+        ]
         return make_train(
-            rematerialised(model) if static.remat else model,
+            model,
             make_task({**static.task, **_under("task.", hyper)}),
             optimizer,
             batch_size=static.batch_size,
             accumulate=static.accumulate,
             layout=layout or ALONE,
             mc_passes=static.mc_passes,
+            augment=make_augment(changes) if changes else None,
         )
 
     train = Train(
-        init=lambda keys, hyper, data: bound(hyper).init(keys, hyper, data),
+        init=lambda keys, hyper, data, *start: bound(hyper).init(keys, hyper, data, *start),
         chunk=lambda state, keys, hyper, data, stop: bound(hyper).chunk(
             state, keys, hyper, data, stop
         ),
@@ -101,6 +118,7 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
         predict=lambda state, hyper, inputs, *drawn: bound(hyper).predict(
             state, hyper, inputs, *drawn
         ),
+        trained=lambda state, hyper: bound(hyper).trained(state, hyper),
     )
     return multiplying_in(train, static.matmul_precision)
 

@@ -20,7 +20,12 @@ AXIS = "lanes"
 
 
 def over_lanes(
-    train: Train, mesh: Mesh | None = None, *, streamed: bool = False, drawn: bool = False
+    train: Train,
+    mesh: Mesh | None = None,
+    *,
+    streamed: bool = False,
+    drawn: bool = False,
+    started: bool = False,
 ) -> Train:
     """The run's functions with a leading axis of lanes on everything but the data.
 
@@ -33,39 +38,47 @@ def over_lanes(
         streamed: whether `chunk` is called with a `Window` whose rows have an axis of lanes, too,
             since each lane has an order of its own.
         drawn: whether `evaluate` and `predict` take a key, with an axis of lanes, and a place.
+        started: whether `init` takes what each lane begins with.
 
     Returns:
         `init(keys, hyper, data)`, `chunk(state, keys, hyper, data, stop)` with `stop` [lanes],
         `evaluate(state, hyper, split)`, whose values are [lanes, n], and `predict` likewise.
     """
-    init = jax.vmap(train.init, (0, 0, None))
+    beginning = (0, 0, None, *((0,) if started else ()))
+    init = jax.vmap(train.init, beginning)
     if mesh is not None and mesh.devices.flat[0].platform == "cpu":
         # XLA:CPU waits for ever on the QR decompositions of several lanes on several devices.
         init = _one_by_one(train.init)
     chunk = jax.vmap(train.chunk, (0, 0, 0, Window._make([None, 0]) if streamed else None, 0))
     looking = (0, 0, None, *((0, None) if drawn else ()))
     evaluate, predict = (jax.vmap(f, looking) for f in (train.evaluate, train.predict))
+    trained = jax.vmap(train.trained)
     if mesh is None:
-        return Train(init, chunk, evaluate, predict)
+        return Train(init, chunk, evaluate, predict, trained)
     lane, same = PartitionSpec(AXIS), PartitionSpec()
-    shared = tuple(same if axis is None else lane for axis in looking)
+    begun, shared = (
+        tuple(same if axis is None else lane for axis in axes) for axes in (beginning, looking)
+    )
 
     def shared_out(function: Any, specs: tuple[Any, ...]) -> Any:
         return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=lane, check_vma=False)
 
     return Train(
-        shared_out(init, (lane, lane, same)),
+        shared_out(init, begun),
         shared_out(
             chunk, (lane, lane, lane, Window._make([same, lane]) if streamed else same, lane)
         ),
         shared_out(evaluate, shared),
         shared_out(predict, shared),
+        shared_out(trained, (lane, lane)),
     )
 
 
 def _one_by_one(init: Any) -> Any:
-    def over(keys: Any, hyper: Any, data: Any) -> Any:
-        return jax.lax.map(lambda lane: init(*lane, data), (keys, hyper))
+    def over(keys: Any, hyper: Any, data: Any, *start: Any) -> Any:
+        return jax.lax.map(
+            lambda lane: init(*lane[:2], data, *lane[2:]), (keys, hyper, *start)
+        )
 
     return over
 

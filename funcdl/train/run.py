@@ -21,7 +21,7 @@ from jax import lax
 from funcdl.train.mesh import ALONE, Layout
 from funcdl.train.passes import averaged
 from funcdl.train.window import Window, batch_at
-from funcdl.types import Array, Hyper, Model, Optimizer, Split, State, Task, Train
+from funcdl.types import Array, Hyper, Model, Optimizer, PyTree, Split, State, Task, Train, Variables
 
 
 def make_train(
@@ -33,6 +33,7 @@ def make_train(
     accumulate: int = 1,
     layout: Layout = ALONE,
     mc_passes: int = 0,
+    augment: Callable[[Array, PyTree], PyTree] | None = None,
 ) -> Train:
     """Puts a model, a task and an optimizer together into a run.
 
@@ -46,9 +47,10 @@ def make_train(
             step, which is the same mathematics in less memory; it must divide `batch_size`.
         layout: where its arrays lie, for a run over many devices.
         mc_passes: how many forward passes with dropout an evaluation averages; 0 for one without.
+        augment: `augment(key, inputs) -> inputs`, which changes the inputs of each training batch.
 
     Returns:
-        The pure functions `Train(init, chunk, evaluate, predict)`.
+        The pure functions `Train(init, chunk, evaluate, predict, trained)`.
 
     Raises:
         ValueError: if `accumulate` does not divide `batch_size`.
@@ -56,9 +58,9 @@ def make_train(
     if batch_size % accumulate:
         raise ValueError(f"accumulate={accumulate} does not divide batch_size={batch_size}")
 
-    def init(keys: Mapping[str, Array], hyper: Hyper, data: Split) -> State:
+    def init(keys: Mapping[str, Array], hyper: Hyper, data: Split, *start: Any) -> State:
         one = jax.tree.map(lambda x: x[:1], data.inputs)
-        variables = model.init(keys["init"], one)
+        variables = model.init(keys["init"], one, *start)
         return State(
             step=jnp.int32(0),
             variables=variables,
@@ -98,6 +100,10 @@ def make_train(
 
     def step(state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split | Window) -> State:
         batch = batch_at(data, keys["order"], state.step, batch_size)
+        if augment is not None:
+            changed = augment(jax.random.fold_in(keys["augment"], state.step), batch.inputs)
+            # What reads a pixel several times, such as a convolution, shall not draw it each time.
+            batch = batch._replace(inputs=lax.optimization_barrier(changed))
         params, others = state.variables["params"], _without_params(state.variables)
         key = jax.random.fold_in(keys["dropout"], state.step)
         loss, grads, others_after = gradient(params, others, batch, key)
@@ -132,9 +138,12 @@ def make_train(
             state,
         )
 
-    def predict(state: State, hyper: Hyper, inputs: Any, *drawn: Array) -> Any:
+    def trained(state: State, hyper: Hyper) -> Variables:
         params = optimizer(hyper).eval_params(state.opt_state, state.variables["params"])
-        variables = {**state.variables, "params": params}
+        return {**state.variables, "params": params}
+
+    def predict(state: State, hyper: Hyper, inputs: Any, *drawn: Array) -> Any:
+        variables = trained(state, hyper)
         if mc_passes:
             return averaged(model, task, variables, inputs, mc_passes, *drawn)
         return model.apply(variables, inputs, train=False, rngs={})[0]
@@ -143,7 +152,7 @@ def make_train(
         outputs = predict(state, hyper, split.inputs, *drawn)
         return {name: metric(outputs, split.targets) for name, metric in task.metrics.items()}
 
-    return Train(init, chunk, evaluate, predict)
+    return Train(init, chunk, evaluate, predict, trained)
 
 
 def _without_params(variables: Mapping[str, Any]) -> dict[str, Any]:

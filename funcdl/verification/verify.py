@@ -30,6 +30,7 @@ from funcdl.store.ledger import Ledger
 from funcdl.store.lock import owned
 from funcdl.store.manifest import Damage, find_damage
 from funcdl.store.parts import read_rows
+from funcdl.store.trained import find_source
 from funcdl.verification.difference import differences
 from funcdl.verification.draw import Lot, draw
 from funcdl.verification.outcome import CODE, ENVIRONMENT, UNEXPLAINED, Checked, Verification
@@ -133,7 +134,8 @@ def _read(folder: Path) -> Study:
 def _plan(opened: Folder, study: Study) -> Plan:
     """The plan in the mode that the study settled on, wherever it is verified."""
     backend = ACCELERATOR if opened.plan.get("mode") == "vmap" else CPU
-    plan = make_plan(study, expand(study), backend, known_widths(opened.path, study.width))
+    widths = known_widths(opened.path, study.width)
+    plan = make_plan(study, expand(study), backend, widths, find_source)
     # Of repeats that are added until the answer is decided there may be as many as these.
     grown = (contest._replace(repeats=study.repeat.most) for contest in plan.contests)
     return plan._replace(contests=tuple(grown))

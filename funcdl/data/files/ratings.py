@@ -19,6 +19,7 @@ def ratings(
     rating: str = "",
     least: float = 0.0,
     length: int = 50,
+    recent: int = 0,
 ) -> Dataset:
     """Loads each user's items in the order of time; the last one is to be predicted.
 
@@ -30,6 +31,7 @@ def ratings(
       rating: the column of the ratings, as numbers; empty: all rows count.
       least: rows with a lower rating are left out.
       length: items of a history, the latest ones.
+      recent: training targets of a user, the latest ones; 0 keeps all.
 
     Returns:
       A `Dataset` as `funcdl.data.sequences.leave_last_out` makes it.
@@ -45,4 +47,4 @@ def ratings(
         if not kept.any():
             raise DataError(f"{found.name}: no rating is {least:g} or more; lower data.least")
         users, items, times = users[kept], items[kept], times[kept]
-    return leave_last_out(users.astype(str), items.astype(str), times, length=length)
+    return leave_last_out(users.astype(str), items.astype(str), times, length=length, recent=recent)

@@ -23,6 +23,7 @@ def series(
     horizon: int = 1,
     transform: Literal["none", "difference", "log_return"] = "none",
     details: bool = False,
+    period: int = 1,
     split: Mapping[str, Any] = {"by": "order", "test": 0.2, "validation": 0.2},
 ) -> Dataset:
     """Loads windows of series, split in the order of time.
@@ -38,7 +39,8 @@ def series(
       transform: what a step is: a value, a difference or a logarithmic return.
       details: give targets with what errors in the series' own unit need, as
         `funcdl.data.windows.windows` does.
-      split: `test`, `validation` and `block`, as `funcdl.data.split.split` has them, of moments.
+      period: of the naive forecast that MASE divides by; steps from one season to the next.
+      split: `test`, `validation`, `block` and `origins`, as `funcdl.data.split.split` has them, of moments.
 
     Returns:
       A `Dataset` with inputs float32 `[n, window, 1]` and targets float32 `[n, horizon]`, or the dict of
@@ -64,7 +66,13 @@ def series(
             called = " of ".join(part for part in (column, str(name)) if part)
             cut.append(Series(called, times[order], numbers[rows[order]]))
     return windows(
-        cut, window=window, horizon=horizon, transform=transform, details=details, split=split
+        cut,
+        window=window,
+        horizon=horizon,
+        transform=transform,
+        details=details,
+        split=split,
+        period=period,
     )
 
 
