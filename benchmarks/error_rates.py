@@ -23,6 +23,7 @@ from funcdl.stats.sequential import planned, running_p
 from funcdl.stats.verdict import verdict
 from tests.test_error_rates import (
     ALPHA,
+    OF_EXAMPLES,
     answers,
     families,
     heavy,
@@ -30,6 +31,7 @@ from tests.test_error_rates import (
     on_splits,
     over_repeats,
     over_repeats_and_examples,
+    pulls,
     rejected,
     until_decided,
 )
@@ -84,6 +86,19 @@ def agreeing() -> Iterator[Row]:
             "n = 3 x 400",
             [found],
         )
+
+
+def pulled() -> Iterator[Row]:
+    """Metrics of whole splits, by their values per example."""
+    for metric, values in OF_EXAMPLES.items():
+        for m, share in ((100, 0.3), (360, 0.15), (1000, 0.05)):
+            name = f"{metric}, {100 * share:.0f} % positive, examples matter most"
+            sizes = f"n = 3, 5, 10 x {m}"
+            tables = [pulls(rng(), n, m, share, 0.6, 0.05, values, 1500) for n in (3, 5, 10)]
+            found = [rejected(over_repeats_and_examples(d)) for d in tables]
+            yield f"repeats x examples: {name}", sizes, found
+            found = [rejected(over_repeats(d.mean(axis=2))) for d in tables]
+            yield f"*over seeds alone*: {name}", sizes, found
 
 
 def learnt() -> Iterator[Row]:
@@ -168,7 +183,8 @@ def free() -> Iterator[Row]:
 
 def main() -> None:
     print("| what | where | rate |\n|---|---|---|")
-    for part in (single, crossed, agreeing, learnt, splits, sequential, margins, many, free):
+    parts = (single, crossed, agreeing, pulled, learnt, splits, sequential, margins, many, free)
+    for part in parts:
         for what, where, rates in part():
             shown = ", ".join(f"{rate:.3f}".lstrip("0") for rate in rates)
             print(f"| {what} | {where} | {shown} |", flush=True)

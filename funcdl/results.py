@@ -26,6 +26,7 @@ from funcdl.store.frames import examples_of, metrics_frame, runs_frame
 from funcdl.store.manifest import Damage, find_damage
 from funcdl.store.parts import read_rows
 from funcdl.store.predictions import read_predictions
+from funcdl.store.trained import parameters_of
 from funcdl.store.units import NAME as UNITS
 from funcdl.store.units import read_units
 
@@ -133,6 +134,19 @@ class Results:
             kind, key = (split, run) if run else (f"{split} targets", data)
             found.setdefault(kind, {})[key] = array
         return found
+
+    def parameters(self, run: str) -> dict[str, np.ndarray]:
+        """What a measured run has learnt, where the study has `keep: [parameters]`.
+
+        Args:
+            run: its id.
+
+        Returns:
+            Arrays by name, such as "params/Dense_0/kernel", at the step whose numbers are reported; empty
+            where nothing was kept.
+        """
+        kept = {name: of_runs[run] for name, of_runs in self._kept.items() if run in of_runs}
+        return parameters_of(kept)
 
     def units(self, run: str) -> np.ndarray | None:
         """Which test examples of a run belong together: [n] integers, equal for those that do.

@@ -12,10 +12,11 @@ import scipy.stats
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 
-from funcdl.models import SCORES
+from funcdl.models import MODELS, SCORES
 from funcdl.models.deep_svdd import away_from_zero
 from funcdl.models.make import make_model
 from funcdl.models.vae import bernoulli_surprise, divergence, normal_surprise
+from funcdl.signatures import is_traced, parameters
 from funcdl.train.precision import computing_in
 from funcdl.train.remat import rematerialised
 
@@ -173,6 +174,23 @@ def test_knows_32_zeros_from_other_digits(name):
     assert (strange[:, None] > after).mean() > 0.97
 
 
+@pytest.mark.parametrize(("name", "number"), [("autoencoder", "noise"), ("vae", "beta")])
+def test_noise_and_beta_are_traced(name, number):
+    """So that a search over them compiles once."""
+    x, traces = images(4), []
+    variables = quick(small(name).init)(KEY, x)
+
+    @quick
+    def scores(value):
+        traces.append(value)
+        model = small(name, **{number: value})
+        return model.apply(variables, x, train=True, rngs={"dropout": KEY})[0]
+
+    assert not np.allclose(scores(jnp.float32(0.1)), scores(jnp.float32(0.7)))
+    assert len(traces) == 1
+    assert is_traced(parameters(MODELS[name])[number], 0.1)
+
+
 def test_autoencoder_is_its_equation():
     """Values against NumPy in float64, with two hidden layers."""
     model = make_model({"name": "autoencoder", "hidden": [7, 5], "bottleneck": 2}, outputs=0)
@@ -213,7 +231,9 @@ def test_divergence_is_the_integral_that_it_stands_for():
         q = scipy.stats.norm(means[i, j], np.exp(logs[i, j] / 2))
         integrand = q.pdf(z) * (q.logpdf(z) - scipy.stats.norm.logpdf(z))
         expected[i] += np.trapezoid(integrand, z)
-    np.testing.assert_allclose(divergence(jnp.asarray(means), jnp.asarray(logs)), expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        divergence(jnp.asarray(means), jnp.asarray(logs)), expected, rtol=1e-9
+    )
 
 
 @pytest.mark.usefixtures("float64")
@@ -256,8 +276,7 @@ def test_a_vae_with_a_linear_decoder_bounds_the_exact_likelihood():
     error = draws.std(0) / np.sqrt(len(draws))
     assert (np.abs(draws.mean(0) - exact) < 5 * error).all()
     # Any other posterior is worse: the bound lies above.
-    off = np.asarray(bias) + [0.5, 0.5, 1.0, 1.0]
-    params["encoder"]["Dense_0"]["bias"] = jnp.asarray(off)
+    params["encoder"]["Dense_0"]["bias"] = jnp.asarray(bias + np.array([0.5, 0.5, 1.0, 1.0]))
     worse = np.asarray(bound(params, jax.random.split(KEY, 400)))
     assert (worse.mean(0) - exact > 0.1).all()
 

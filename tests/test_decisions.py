@@ -182,6 +182,27 @@ def spread(values: np.ndarray) -> float:
     return float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
+def pull(metric: Callable, outputs: np.ndarray, labels: np.ndarray, copies: int = 4000) -> list:
+    """How far one example more pulls the metric of many copies of all: the influence's definition."""
+    n, found = len(labels), metric(outputs, labels)
+    pulls = []
+    for i in range(n):
+        rows = np.append(np.tile(np.arange(n), copies), i)
+        pulls.append((metric(outputs[rows], labels[rows]) - found) * len(rows))
+    return pulls
+
+
+@pytest.mark.parametrize("name", ["auroc", "average_precision", *BINARY, *MACRO])
+def test_a_value_is_the_metric_and_what_its_example_pulls(name):
+    rng = np.random.default_rng(8)
+    metric, values = of(name)
+    for k in (2, 4) if name in MACRO else (2,):
+        labels = rng.permutation(np.repeat(np.arange(k), [8, 4, 2, 2][:k]))
+        outputs = np.round(rng.normal(size=(len(labels), k)) + 0.7 * np.eye(k)[labels], 0)
+        expected = metric(outputs, labels) + np.array(pull(metric, outputs, labels))
+        np.testing.assert_allclose(values(outputs, labels), expected, atol=2e-3)
+
+
 @pytest.mark.parametrize("name", ["auroc", "average_precision", "f1", *MACRO])
 def test_values_vary_as_the_metric_does_over_samples(name):
     """400 samples know a deviation to 3.5 %; the rest is that 1500 examples are not infinitely many."""
@@ -205,6 +226,9 @@ def test_values_of_regression_vary_as_the_metric_does_over_samples():
     ):
         each = values(outputs, targets)
         assert np.mean(each) == pytest.approx(metric(outputs, targets), rel=1e-12)
+        pulls = np.array(pull(metric, outputs[:12], targets[:12]))
+        expected = metric(outputs[:12], targets[:12]) + pulls
+        np.testing.assert_allclose(values(outputs[:12], targets[:12]), expected, atol=5e-3)
         expected = bootstrap(metric, outputs, targets, 400)
         assert spread(each) == pytest.approx(expected, rel=0.1)
     assert not gaussian.rmse_values(targets, targets).any()

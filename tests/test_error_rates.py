@@ -16,6 +16,8 @@ import pandas as pd
 import pytest
 from scipy.special import stdtr, stdtrit
 
+from funcdl.metrics.curves import auroc_values, average_precision_values
+from funcdl.metrics.decisions import f1_values
 from funcdl.report.comparisons import comparisons
 from funcdl.report.decided import decided
 from funcdl.report.material import Material
@@ -118,6 +120,40 @@ def test_three_repeats_that_agree_by_chance_are_not_trusted_more(kind, seeds):
 def test_repeats_crossed_with_examples_finds_a_difference_that_is_there():
     d = answers(np.random.default_rng(1), 5, 100, 0.3, 0.05, "accuracy") + 0.08
     assert rejected(over_repeats_and_examples(d)) > 0.9
+
+
+OF_EXAMPLES = {
+    "F1": f1_values,
+    "AUROC": auroc_values,
+    "average precision": average_precision_values,
+}
+
+
+def pulls(rng, n, m, share, own, seeds, values, worlds=1000):
+    """Differences `[worlds, n, m]` of a metric's values per example, of two equally good methods.
+
+    A share of the test examples is positive; scores vary as in `answers`, but that a seed is better or
+    worse on the positives only. Metrics are of the whole split, values what examples pull it.
+    """
+
+    def world():
+        labels = (rng.random(m) < share).astype(int)
+        level = 2 * labels - 1.2 + 0.7 * rng.normal(size=m)
+        sides = []
+        for _ in range(2):
+            base = level + own * rng.normal(size=m)
+            moved = seeds * rng.normal(size=(n, 1)) * labels + 0.4 * rng.normal(size=(n, m))
+            sides.append(np.stack([values(one, labels) for one in base + moved]))
+        return sides[0] - sides[1]
+
+    return np.stack([world() for _ in range(worlds)])
+
+
+@pytest.mark.parametrize("metric", OF_EXAMPLES)
+def test_repeats_crossed_with_what_examples_pull(metric):
+    d = pulls(np.random.default_rng(0), 5, 360, 0.15, 0.6, 0.05, OF_EXAMPLES[metric], 800)
+    assert rejected(over_repeats_and_examples(d)) <= MOST
+    assert rejected(over_repeats(d.mean(axis=2))) > 0.2
 
 
 def drawn_data(rng, worlds, count, inputs, noise=0.5):

@@ -90,7 +90,10 @@ def test_the_splits_seed_draws_the_labels_and_another_than_the_split():
     of_split = make_data({"name": "digits", "labelled": 50, "split": {"seed": 1}})
     other = make_data({"name": "digits", "labelled": 50, "split": {"seed": 2}})
     assert of_split.digest != other.digest
-    assert of_split.digest != make_data({"name": "digits", "labelled": 51, "split": {"seed": 1}}).digest
+    assert (
+        of_split.digest
+        != make_data({"name": "digits", "labelled": 51, "split": {"seed": 1}}).digest
+    )
 
 
 def test_the_labelled_are_drawn_evenly():
@@ -133,7 +136,10 @@ def test_a_batch_larger_than_the_data_holds_every_example_equally_often(n, batch
             assert sorted(row[start : start + n]) == list(range(n))
     if n > 1:
         assert len({tuple(row) for row in rows.tolist()}) == 6
-        assert len({tuple(row[:n]) for row in rows[:, n:].tolist()} & set(map(tuple, rows[:, :n]))) == 0
+        assert (
+            len({tuple(row[:n]) for row in rows[:, n:].tolist()} & set(map(tuple, rows[:, :n])))
+            == 0
+        )
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(3, 8), (10, 64)])

@@ -32,6 +32,9 @@ SPECS = {
     "vit": ({"patch": 4, "width": 16, "depth": 1, "heads": 2, "expansion": 2}, 0.01),
     "bag_of_embeddings": ({"embedding": 8, "hidden": [8]}, 0.03),
     "text_cnn": ({"embedding": 8, "filters": 8, "widths": [2, 3]}, 0.03),
+    "nbeats": ({"blocks": 2, "layers": 1, "width": 16}, 0.03),
+    "tcn": ({"channels": [8, 8], "kernel": 2}, 0.03),
+    "patch_transformer": ({"patch": 3, "stride": 2, "width": 16, "depth": 1, "heads": 2}, 0.01),
 }
 READS = {  # what shapes of input a model takes, beside images where it takes them
     "logistic": [(7,), (5, 3)],
@@ -46,6 +49,9 @@ READS = {  # what shapes of input a model takes, beside images where it takes th
     "vit": [],
     "bag_of_embeddings": [(5,)],
     "text_cnn": [(5,), (2,)],
+    "nbeats": [(5, 3)],
+    "tcn": [(5, 3)],
+    "patch_transformer": [(5, 3)],
 }
 DROPOUT = (
     "mlp",
@@ -58,6 +64,9 @@ DROPOUT = (
     "vit",
     "bag_of_embeddings",
     "text_cnn",
+    "nbeats",
+    "tcn",
+    "patch_transformer",
 )
 VECTORS = ("logistic", "mlp", "residual_mlp", "ft_transformer")  # take inputs of any shape
 OF_IDS = ("bag_of_embeddings", "text_cnn")  # take sequences of ids and nothing else

@@ -11,12 +11,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from funcdl.baselines.autoencoder_score import AutoencoderScore
 from funcdl.baselines.fit import fit_baseline
 from funcdl.data.arrays import arrays
 from funcdl.errors import StudyError
 from funcdl.models.ft_transformer import FTTransformer
+from funcdl.models.initial import columns
 from funcdl.models.make import make_model
 from funcdl.models.residual_mlp import ResidualMLP
 from funcdl.tasks.load import make_task
@@ -160,10 +162,10 @@ def test_a_category_that_a_row_has_not_leaves_its_bias(transformer):
 
 
 def test_first_tokens_have_the_papers_spread():
-    x = jnp.zeros((1, 400))
-    params: Any = jax.eval_shape(FTTransformer(2).init, jax.random.key(0), x)["params"]
-    assert params["weight"].shape == params["bias"].shape == (1, 400, 32)
-    drawn = np.asarray(FTTransformer(2, depth=0).init(jax.random.key(0), x)["params"]["weight"])
+    shapes: Any = jax.eval_shape(FTTransformer(2).init, jax.random.key(0), jnp.zeros((1, 400)))
+    shape = shapes["params"]["weight"].shape
+    assert shape == shapes["params"]["bias"].shape == (1, 400, 32)
+    drawn = np.asarray(columns(jax.random.key(0), shape))
     assert np.abs(drawn).max() <= 32**-0.5
     assert drawn.var() == pytest.approx(1 / (3 * 32), rel=0.05)
 
@@ -209,9 +211,15 @@ def honest_and_fraud(n: int = 240, seed: int = 0):
     return x.astype(np.float32), labels.astype(np.int32)
 
 
+def fitted(x, labels, *, max_iter: int = 20, **settings) -> AutoencoderScore:
+    """On one thread, as a study fits it."""
+    with threadpool_limits(limits=1):
+        return AutoencoderScore(max_iter=max_iter, random_state=0, **settings).fit(x, labels)
+
+
 def test_the_score_is_the_error_of_an_autoencoder_of_honest_rows():
     x, labels = honest_and_fraud()
-    found = AutoencoderScore(code=2, max_iter=60, random_state=0).fit(x[:160], labels[:160])
+    found = fitted(x[:160], labels[:160], code=2, max_iter=60)
     logits = found.outputs(x[160:], 2)
     assert not logits[:, 0].any()
     honest = x[:160][labels[:160] == 0].astype(np.float64)
@@ -220,7 +228,7 @@ def test_the_score_is_the_error_of_an_autoencoder_of_honest_rows():
     net = MLPRegressor(
         hidden_layer_sizes=(16, 2, 16), solver="lbfgs", alpha=1e-3, max_iter=60, random_state=0
     )
-    with pytest.warns(ConvergenceWarning):
+    with threadpool_limits(limits=1), pytest.warns(ConvergenceWarning):
         net.fit(z, z)
     error = ((net.predict(new) - new) ** 2).mean(1)
     np.testing.assert_array_equal(np.argsort(logits[:, 1]), np.argsort(error))
@@ -232,10 +240,7 @@ def test_the_autoencoder_never_sees_a_fraud():
     """Frauds of another kind in training move the logit's two numbers, and no order."""
     x, labels = honest_and_fraud()
     spoilt = np.where(labels[:, None] == 1, x + 2, x)
-    one, other = (
-        AutoencoderScore(max_iter=20, random_state=0).fit(given, labels).outputs(x[:50], 2)[:, 1]
-        for given in (x, spoilt)
-    )
+    one, other = (fitted(given, labels).outputs(x[:50], 2)[:, 1] for given in (x, spoilt))
     assert not np.allclose(one, other, atol=1e-3)
     np.testing.assert_array_equal(np.argsort(one), np.argsort(other))
 
@@ -243,19 +248,18 @@ def test_the_autoencoder_never_sees_a_fraud():
 def test_honest_rows_are_judged_by_autoencoders_that_never_saw_them():
     """One that knows its rows by heart gives these back exactly; the logit must not believe it."""
     random = np.random.default_rng(3)
-    x = random.normal(size=(60, 6)).astype(np.float32)  # labels that mean nothing
-    labels = np.arange(60) % 2
-    score = AutoencoderScore(code=6, hidden=32, max_iter=300, alpha=0.0, random_state=0)
-    logits = score.fit(x, labels).outputs(x, 2)[:, 1]
+    x = random.normal(size=(40, 6)).astype(np.float32)
+    labels = np.arange(40) % 2  # they mean nothing
+    score = fitted(x, labels, code=6, max_iter=100, alpha=0.0)
+    logits = score.outputs(x, 2)[:, 1]
     assert roc_auc_score(labels, logits * np.sign(score.logit_.coef_[0, 0])) > 0.95
     assert abs(score.logit_.coef_[0, 0]) < 0.5
 
 
 def test_either_label_may_be_the_honest_one():
     x, labels = honest_and_fraud()
-    settings: dict[str, Any] = {"max_iter": 20, "random_state": 0}
-    plain = AutoencoderScore(**settings).fit(x, labels).outputs(x, 2)
-    turned = AutoencoderScore(normal=1, **settings).fit(x, 1 - labels).outputs(x, 2)
+    plain = fitted(x, labels).outputs(x, 2)
+    turned = fitted(x, 1 - labels, normal=1).outputs(x, 2)
     np.testing.assert_allclose(plain, turned[:, ::-1], rtol=1e-9)
 
 

@@ -42,8 +42,8 @@ def block(p, x, heads):
         weights = np.exp(q[:, part] @ k[:, part].T / np.sqrt(size))
         read.append(weights / weights.sum(-1, keepdims=True) @ v[:, part])
     x = x + affine(p["Dense_1"], np.concatenate(read, -1))
-    hidden = gelu(affine(p["Dense_2"], normed(p["LayerNorm_1"], x)))
-    return x + affine(p["Dense_3"], hidden)
+    hidden = gelu(affine(p["Dense_3"], normed(p["LayerNorm_1"], x)))
+    return x + affine(p["Dense_2"], hidden)
 
 
 def reference(p, images, patch, heads, depth, pool):

@@ -149,7 +149,10 @@ def _regress(estimator: Any, inputs: np.ndarray, width: int) -> jax.Array:
 
 def _own(estimator: Any, inputs: PyTree, width: int) -> np.ndarray:
     """Outputs of any shape, as the task's models give them."""
-    return np.asarray(estimator.outputs(inputs, width), np.float32)
+    try:
+        return np.asarray(estimator.outputs(inputs, width), np.float32)
+    except ValueError as error:
+        raise _wrong(f"{type(estimator).__name__}: {error}") from error
 
 
 def _as_they_are(inputs: PyTree) -> PyTree:

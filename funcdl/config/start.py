@@ -18,7 +18,10 @@ _EXAMPLE = "such as {from: runs/pretraining/cnn, freeze: all_but_head}"
 SCHEMA: dict[str, Any] = {
     "type": ["object", "null"],
     "properties": {
-        "from": {"type": "string", "description": "STUDY/METHOD: a finished study's folder, a label"},
+        "from": {
+            "type": "string",
+            "description": "STUDY/METHOD: a finished study's folder, a label",
+        },
         "repeat": {"enum": list(REPEATS), "default": "same"},
         "head": {"enum": list(HEADS), "default": "auto"},
         "freeze": {
@@ -51,7 +54,9 @@ def read_init(node: Node | None, problems: list[Problem]) -> dict[str, Any] | No
     if node is None or node.value is None:
         return None
     if not is_mapping(node):
-        problems.append(node.problem(f"{show(node.value)} given; allowed a mapping, {_EXAMPLE}", INIT))
+        problems.append(
+            node.problem(f"{show(node.value)} given; allowed a mapping, {_EXAMPLE}", INIT)
+        )
         return None
     parts = dict(node.value)
     for key in [key for key in parts if key not in ("from", *_DEFAULTS)]:
@@ -60,7 +65,9 @@ def read_init(node: Node | None, problems: list[Problem]) -> dict[str, Any] | No
     given = parts.get("from")
     if given is None or not isinstance(given.value, str) or "/" not in given.value.strip("/"):
         text = "" if given is None else f"{show(given.value)} given; "
-        problems.append((given or node).problem(f"{text}needs STUDY/METHOD, {_EXAMPLE}", "init.from"))
+        problems.append(
+            (given or node).problem(f"{text}needs STUDY/METHOD, {_EXAMPLE}", "init.from")
+        )
         return None
     values = {"from": given.value, **_DEFAULTS}
     values |= {key: plain(part) for key, part in parts.items() if part.value is not None}

@@ -10,6 +10,7 @@ DATASETS = {
     "digits": "funcdl.data.digits:digits",
     "digits_one_class": "funcdl.data.digits_one_class:digits_one_class",
     "mnist_5k": "funcdl.data.mnist_5k:mnist_5k",
+    "mnist_8x8": "funcdl.data.mnist_8x8:mnist_8x8",
     "reviews": "funcdl.data.reviews:reviews",
     "shuttle": "funcdl.data.shuttle:shuttle",
     "phishing": "funcdl.data.phishing:phishing",

@@ -37,8 +37,8 @@ def indices(key: Array, step: Array | int, *, n: int, batch_size: int) -> Array:
     With `m = n // batch_size` batches in an epoch, step `s` is batch `s % m` of epoch `s // m`.
     Every epoch has a shuffle of its own; the `n % batch_size` examples at its end are left out,
     other ones in each epoch. A batch larger than the data holds `batch_size // n` whole epochs and the
-    beginning of one more; the next batch begins with new ones. Works under `jit`, `vmap` (over keys or steps) and inside loops, with
-    the same bits.
+    beginning of one more; the next batch begins with new ones. Works under `jit`, `vmap` (over keys or
+    steps) and inside loops, with the same bits.
 
     Args:
       key: a JAX key, e.g. `jax.random.key(0)`; two keys give independent orders.

@@ -52,5 +52,7 @@ def run_baseline(job: Job, dataset: Dataset) -> Result:
         | whole.examples(**outputs),
         parameters=0,
         seconds=time.perf_counter() - began,
-        outputs=outputs if job.predictions else {},
+        outputs={name: x.reshape(len(x), -1) for name, x in outputs.items()}
+        if job.predictions
+        else {},
     )

@@ -28,10 +28,11 @@ class DeepSVDD(nn.Module):
     The loss would be least if the network mapped everything to the centre. The paper's propositions say
     what makes that easy, and it is left out here: a centre at 0, which weights of 0 reach (coordinates
     below 0.1 are moved to 0.1 or -0.1); biases, which reach any centre by themselves (there are none);
-    activations with a bound other than 0, which make a bias of a feature that keeps its sign (allowed are
-    those that grow without bound and fade to 0; "tanh" is not). A feature of the inputs that is constant and not 0 acts as a bias, too: leave
-    it out, or standardise. Weight decay (`train.weight_decay`) is a part of the original's loss; its
-    pre-training as an autoencoder is not done here.
+    activations with a bound other than 0, which make a bias of a feature that keeps its sign (allowed
+    are those that grow without bound and fade to 0; "tanh" is not). A feature of the inputs that is
+    constant and not 0 acts as a bias, too: leave it out, or standardise. Weight decay
+    (`train.weight_decay`) is a part of the original's loss; its pre-training as an autoencoder is not
+    done here.
 
     It scores and does not predict: for the task `anomaly`.
 
@@ -81,6 +82,4 @@ def away_from_zero(point: jax.Array) -> jax.Array:
 
 def _linear(width: int) -> nn.Dense:
     """A linear map, with funcdl's initial weights and products."""
-    return nn.Dense(
-        width, use_bias=False, kernel_init=initial.weights, dot_general=dot_general
-    )
+    return nn.Dense(width, use_bias=False, kernel_init=initial.weights, dot_general=dot_general)

@@ -30,6 +30,7 @@ class ResNet(nn.Module):
         norm: "batch" keeps running statistics, in the collection `batch_stats`, and makes the
             examples of a training batch depend on one another; "group" does neither.
         groups: groups of the group norm (Wu & He, 2018); divides every entry of `channels`.
+        stride: of the first convolution; 2 makes all that follows four times as cheap.
     """
 
     outputs: int
@@ -37,12 +38,14 @@ class ResNet(nn.Module):
     blocks: int = 1
     norm: Literal["batch", "group"] = "batch"
     groups: int = 8
+    stride: int = 1
 
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, height, width, channels]` to `[batch, outputs]`."""
         h = as_images(inputs)
-        h = nn.relu(self._normalise(self._convolve(h, self.channels[0], size=3), train))
+        h = self._convolve(h, self.channels[0], size=3, stride=self.stride)
+        h = nn.relu(self._normalise(h, train))
         for stage, width in enumerate(self.channels):
             for block in range(self.blocks):
                 stride = 2 if stage > 0 and block == 0 else 1

@@ -1,9 +1,11 @@
-"""What models said of each validation and test example, where a study keeps it.
+"""What models said of each validation and test example, and what they learnt, where a study keeps it.
 
 It stands beside the rows, `predictions/*.parquet`, since it may be a thousand times as large: a line
 per run and split, and a line per data set and split with the targets, so that a study can be judged
-anew without its data. The files are parts as those of `runs/` are (`funcdl.store.parts`): whole or
-absent, each named by its digest; a run's row holds the digest of its predictions.
+anew without its data. What a run has learnt is a line per array, whose `split` is its name (such as
+"parameters/params/Dense_0/kernel"). The files are parts as those of `runs/` are
+(`funcdl.store.parts`): whole or absent, each named by its digest; a run's row holds the digest of all
+that is kept of it.
 """
 
 from __future__ import annotations

@@ -34,8 +34,9 @@ class Row(NamedTuple):
     data_digest: of the data set it was trained and judged on.
     flops: operations of one training step, as XLA counts them; None where that is not known.
     memory: bytes that its program takes on a device; None where that is not known.
-    outputs: split -> [n, k] float32, the model's outputs, where the study keeps them. They and the
-        `targets` stand in files of their own (`funcdl.store.predictions`), their digest in the row.
+    outputs: split -> [n, k] float32, the model's outputs, and "parameters/..." -> what it has learnt,
+        where the study keeps them. They and the `targets` stand in files of their own
+        (`funcdl.store.predictions`), their digest in the row.
     """
 
     id: str

@@ -36,7 +36,9 @@ def find_source(text: str) -> Source:
         raise StoreError(f"{folder.path}: the study is not finished; run its command to its end")
     table, damaged = read_rows(folder.path / "runs")
     if damaged:
-        raise DamageError(f"{damaged[0]}: not as it was written; run the study's command to repair it")
+        raise DamageError(
+            f"{damaged[0]}: not as it was written; run the study's command to repair it"
+        )
     rows = _measured(table, method, folder)
     kept = _kept(folder.path, rows)
     asked = folder.plan["question"]
@@ -66,11 +68,10 @@ def _parted(text: str) -> tuple[Folder, str]:
 
 def _measured(table: pa.Table | None, method: str, folder: Folder) -> dict[int, dict[str, Any]]:
     """Repeat -> its row, of the method's measured runs."""
-    names = [n for n in (table.column_names if table is not None else ())]
     if table is None:
         raise StoreError(f"{folder.path}: holds no finished run")
     metric = folder.plan["question"]["selected_by"]
-    wanted = [n for n in (*_COLUMNS, "current", "phase", "predictions", metric) if n in names]
+    wanted = [n for n in (*_COLUMNS, "current", "phase", "predictions", metric) if n in table.column_names]
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for row in table.select(wanted).to_pylist():
         if row["current"] and row["phase"] == "measure":
@@ -81,7 +82,9 @@ def _measured(table: pa.Table | None, method: str, folder: Folder) -> dict[int, 
     bad = next((i for i, row in sorted(found[method].items()) if row["status"] != "ok"), None)
     if bad is not None:
         status = found[method][bad]["status"]
-        raise StoreError(f"{folder.path}: repeat {bad} of {method} {status}; nothing can begin with it")
+        raise StoreError(
+            f"{folder.path}: repeat {bad} of {method} {status}; nothing can begin with it"
+        )
     return found[method]
 
 
@@ -89,7 +92,9 @@ def _kept(folder: Path, rows: Mapping[int, Mapping[str, Any]]) -> dict[int, Arra
     expected = {row["id"]: row["predictions"] for row in rows.values() if row.get("predictions")}
     lines, damaged = read_predictions(folder, expected)
     if damaged:
-        raise DamageError(f"{damaged[0]}: not as it was written; run the study's command to repair it")
+        raise DamageError(
+            f"{damaged[0]}: not as it was written; run the study's command to repair it"
+        )
     of_run: dict[str, dict[str, np.ndarray]] = {}
     for line in lines:
         if line.run:

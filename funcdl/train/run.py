@@ -21,7 +21,18 @@ from jax import lax
 from funcdl.train.mesh import ALONE, Layout
 from funcdl.train.passes import averaged
 from funcdl.train.window import Window, batch_at
-from funcdl.types import Array, Hyper, Model, Optimizer, PyTree, Split, State, Task, Train, Variables
+from funcdl.types import (
+    Array,
+    Hyper,
+    Model,
+    Optimizer,
+    PyTree,
+    Split,
+    State,
+    Task,
+    Train,
+    Variables,
+)
 
 
 def make_train(

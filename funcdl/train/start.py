@@ -147,7 +147,11 @@ def frozen_names(
     else:
         found = set()
         for pattern in freeze:
-            fit = [n for n in names if any(fnmatch.fnmatchcase(n, p) for p in (pattern, pattern + "/*"))]
+            fit = [
+                n
+                for n in names
+                if any(fnmatch.fnmatchcase(n, p) for p in (pattern, pattern + "/*"))
+            ]
             if not fit:
                 layers = list(dict.fromkeys(name.split("/")[0] for name in names))
                 raise DataError(
@@ -193,7 +197,9 @@ def _misfit(name: str, leaf: Array, source: Mapping[str, Array]) -> str:
     if name not in source:
         return f"the source has no {name}"
     shape = list(source[name].shape)
-    return "" if shape == list(leaf.shape) else f"{name} is {shape} there and {list(leaf.shape)} here"
+    return (
+        "" if shape == list(leaf.shape) else f"{name} is {shape} there and {list(leaf.shape)} here"
+    )
 
 
 def _name(path: Any) -> str:
