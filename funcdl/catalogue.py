@@ -17,6 +17,7 @@ LISTS = {
     "tasks": "task",
     "schedules": "train.schedule",
     "augmentations": "train.augment",
+    "unlabelled": "train.unlabelled",
     "baselines": "baseline",
 }
 

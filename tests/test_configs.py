@@ -20,6 +20,10 @@ QUICKLY = {
         "repeat.cross={init: 2, order: 2, split: 2}",
     ],
     "uncertainty": ["--variant", "quick"],
+    "augmentation": ["--variant", "quick"],
+    "labelled": ["--variant", "quick"],
+    "transfer_source": ["--variant", "quick"],
+    "transfer": ["--variant", "quick"],
 }
 
 
@@ -50,7 +54,11 @@ def test_says_what_it_asks_and_how_it_is_run(path: Path):
 
 @pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
 def test_runs(path: Path, tmp_path: Path):
-    ended = funcdl("run", path, *QUICKLY[path.stem], "--out", tmp_path / "out")
+    if path.stem == "transfer":  # begins with what this one leaves where it is run
+        source = path.with_name("transfer_source.yaml")
+        ended = funcdl("run", source, *QUICKLY[source.stem], cwd=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+    ended = funcdl("run", path, *QUICKLY[path.stem], "--out", tmp_path / "out", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     results = fd.load(tmp_path / "out")
     assert set(results.runs["status"]) == {"ok"}

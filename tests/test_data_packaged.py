@@ -27,6 +27,7 @@ PACKAGED = [
     "shuttle",
     "phishing",
     "stocks",
+    "demand",
     "movielens",
 ]
 

@@ -68,7 +68,7 @@ def test_areas_equal_scikit_learns(name):
     metric, values = of(name)
     known = reference.roc_auc_score if name == "auroc" else reference.average_precision_score
     compared = 0
-    for logits, labels in cases(2, 1000, seed=1):
+    for logits, labels in cases(2, 700, seed=1):
         found, each = metric(logits, labels), values(logits, labels)
         if not labels.any() or (name == "auroc" and labels.all()):
             assert math.isnan(found)
@@ -79,7 +79,7 @@ def test_areas_equal_scikit_learns(name):
         assert np.mean(each) == pytest.approx(found, abs=1e-10)
         np.testing.assert_allclose(each, values(scores, labels))  # scores will do for logits
         compared += 1
-    assert compared > 400
+    assert compared > 250
 
 
 def test_the_threshold_is_the_best_on_validation_data_and_used_on_test_data():
@@ -90,9 +90,7 @@ def test_the_threshold_is_the_best_on_validation_data_and_used_on_test_data():
         if not labels.any():
             assert math.isnan(found)
             continue
-        every = {
-            t: reference.f1_score(labels, scores >= t, zero_division=0) for t in np.unique(scores)
-        }
+        every = {t: scikit_learns("f1", labels, scores >= t) for t in np.unique(scores)}
         best = max(every.values())
         assert found == max(t for t, f1 in every.items() if f1 == pytest.approx(best, abs=1e-12))
         test = rng.integers(-4, 5, 20), rng.integers(0, 2, 20)

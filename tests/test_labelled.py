@@ -166,24 +166,20 @@ def test_a_study_trains_on_the_labelled_alone(tmp_path: Path):
         "optimizer": {"name": "sgd", "learning_rate": 0.1},
         "train": {"steps": 20, "batch_size": 20, "eval_every": 10},
         "repeat": 2,
-        "baselines": ["nearest_neighbours"] if "nearest_neighbours" in fd_baselines() else [],
+        "baselines": ["logistic_regression"],
     }
-    one = fd.run(fd.Study(data={"name": "digits", "labelled": 20}, **settings), out=tmp_path / "a")
-    other = fd.run(fd.Study(data=alone, **settings), out=tmp_path / "b")
+    one = fd.run(
+        fd.Study(data={"name": "digits", "labelled": 20}, **settings), out=tmp_path / "a", workers=0
+    )
+    other = fd.run(fd.Study(data=alone, **settings), out=tmp_path / "b", workers=0)
     assert one.runs["digest"].tolist() == other.runs["digest"].tolist()
     assert set(one.runs["status"]) == {"ok"}
-
-
-def fd_baselines() -> dict:
-    from funcdl.baselines import BASELINES
-
-    return dict(BASELINES)
 
 
 def test_labelled_is_an_axis_and_batches_may_be_larger(tmp_path: Path):
     text = STUDY.replace("data: {name: digits, labelled: 20}", "data: digits")
     path = write(tmp_path, text + "across: {data.labelled: [10, 40]}\n")
-    results = fd.run(fd.load_study(path), out=tmp_path / "out", workers=1)
+    results = fd.run(fd.load_study(path), out=tmp_path / "out", workers=0)
     assert set(results.runs["status"]) == {"ok"}
     assert results.runs["block"].unique().tolist() == ["10", "40"]
     sizes = [(h.sizes[0], h.unlabelled) for h in results.question.holdings]
@@ -213,3 +209,34 @@ def test_large_batches_of_fully_labelled_data_are_still_refused(tmp_path: Path):
     path = write(tmp_path, text.replace("batch_size: 32", "batch_size: 64"))
     with pytest.raises(StudyError, match="64 given, but the training split has"):
         fd.run(fd.load_study(path), out=tmp_path / "out")
+
+
+# Some classes.
+
+
+def test_only_some_classes_are_left_and_numbered_as_they_are_named():
+    full, some = make_data("digits"), make_data({"name": "digits", "only": [7, 3, 9]})
+    assert some.classes == ("7", "3", "9")
+    for name in ("train", "validation", "test"):
+        before, left = getattr(full, name), getattr(some, name)
+        mask = np.isin(before.targets, [7, 3, 9])
+        np.testing.assert_array_equal(left.inputs, before.inputs[mask])
+        np.testing.assert_array_equal(np.array([7, 3, 9])[left.targets], before.targets[mask])
+    few = make_data({"name": "digits", "only": [7, 3], "labelled": 6})
+    assert np.bincount(few.train.targets).tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("only", [[3], [3, 3], [3, 10], [-1, 2]])
+def test_classes_that_are_not_there(only):
+    with pytest.raises(DataError, match=r"data\.only is .*allowed are two or more"):
+        make_data({"name": "digits", "only": only})
+
+
+def test_small_mnist_is_the_mean_over_areas():
+    """Against doubling 20x20 pixels and averaging blocks of 5x5, which is exact."""
+    large, small = make_data("mnist_5k"), make_data("mnist_8x8")
+    np.testing.assert_array_equal(small.test.targets, large.test.targets)
+    boxes = large.test.inputs[:, 4:24, 4:24, 0].astype(np.float64)
+    doubled = boxes.repeat(2, 1).repeat(2, 2)
+    means = doubled.reshape(-1, 8, 5, 8, 5).mean((2, 4))
+    np.testing.assert_allclose(small.test.inputs[..., 0], means, atol=1e-6)

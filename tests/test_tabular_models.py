@@ -91,9 +91,9 @@ def test_residual_mlp_follows_its_equations(norm):
         return module.apply(variables, x, train=False), learned
 
     evaluated, (trained, after) = ours(variables)
-    wide = float64((variables, x))
+    numbers, inputs = float64((variables, x))
     for train, found in ((False, evaluated), (True, trained)):
-        expected, means = numpy_residual_mlp(*wide, norm, train, depth=2)
+        expected, means = numpy_residual_mlp(numbers, inputs, norm, train, depth=2)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
         for place, mean in means.items() if train else ():
             kept = after["batch_stats"][f"BatchNorm_{place}"]["mean"]
@@ -139,7 +139,7 @@ def test_ft_transformer_follows_its_equations(transformer):
     """Also shows that what only the gathering token reads in the last layer is all that matters."""
     params, apply = transformer
     x = rows(4)
-    expected = numpy_ft_transformer(*float64((params, x)), depth=2, heads=2)
+    expected = numpy_ft_transformer(float64(params), float64(x), depth=2, heads=2)
     np.testing.assert_allclose(apply(params, x), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -224,13 +224,13 @@ def test_the_score_is_the_error_of_an_autoencoder_of_honest_rows():
     assert not logits[:, 0].any()
     honest = x[:160][labels[:160] == 0].astype(np.float64)
     scaler = StandardScaler().fit(honest)
-    z, new = scaler.transform(honest), scaler.transform(x[160:].astype(np.float64))
+    z, new = (np.asarray(scaler.transform(a)) for a in (honest, x[160:].astype(np.float64)))
     net = MLPRegressor(
         hidden_layer_sizes=(16, 2, 16), solver="lbfgs", alpha=1e-3, max_iter=60, random_state=0
     )
     with threadpool_limits(limits=1), pytest.warns(ConvergenceWarning):
         net.fit(z, z)
-    error = ((net.predict(new) - new) ** 2).mean(1)
+    error = ((np.asarray(net.predict(new)) - new) ** 2).mean(1)
     np.testing.assert_array_equal(np.argsort(logits[:, 1]), np.argsort(error))
     assert roc_auc_score(labels[160:], logits[:, 1]) > 0.95
     assert np.mean((logits[:, 1] > 0) == labels[160:]) > 0.85

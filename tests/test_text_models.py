@@ -2,15 +2,17 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from jax import lax
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-import funcdl as fd
 from funcdl.baselines.fit import predict_baseline
 from funcdl.data.arrays import presplit
 from funcdl.data.load import make_data
@@ -27,11 +29,11 @@ from tests.test_models_families import numpy_gru, numpy_lstm
 quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 TOKENS, OUTPUTS = 20, 3
 SPECS = {
-    "bag_of_embeddings": {"embedding": 4, "hidden": [5]},
+    "bag_of_embeddings": {"embedding": 4, "hidden": [5], "activation": "tanh"},
     "text_cnn": {"embedding": 4, "filters": 5, "widths": [2, 4]},
     "lstm": {"embedding": 4, "hidden": [5]},
-    "gru": {"embedding": 4, "hidden": [5, 3], "readout": "mean"},
-    "transformer": {"width": 8, "depth": 2, "heads": 2, "expansion": 2},
+    "gru": {"embedding": 4, "hidden": [5], "readout": "mean"},
+    "transformer": {"width": 8, "depth": 1, "heads": 2, "expansion": 2},
 }
 each = pytest.mark.parametrize("name", SPECS)
 
@@ -61,7 +63,7 @@ def affine(p, x):
 
 
 def of_bag(p, x):
-    return affine(p["Dense_1"], np.maximum(affine(p["Dense_0"], x.mean(0)), 0))
+    return affine(p["Dense_1"], np.tanh(affine(p["Dense_0"], x.mean(0))))
 
 
 def of_cnn(p, x):
@@ -81,9 +83,8 @@ def of_lstm(p, x):
 
 def of_gru(p, x):
     """The mean of the states; a state is the last one of what was read until then."""
-    for layer in ("Layer_0", "Layer_1"):
-        x = np.stack([numpy_gru(p[layer], x[None, : t + 1])[0] for t in range(len(x))])
-    return affine(p["Dense_0"], x.mean(0))
+    states = [numpy_gru(p["Layer_0"], x[None, : t + 1])[0] for t in range(len(x))]
+    return affine(p["Dense_0"], np.mean(states, 0))
 
 
 @pytest.mark.parametrize(
@@ -108,13 +109,17 @@ def test_padding_changes_no_output_and_is_not_trained(name):
     cut = dict(params)
     if name == "transformer":  # which has a vector for each place, used or not
         cut["positions"] = params["positions"][:, :7]
-    np.testing.assert_allclose(
-        outputs(model, params, long), outputs(model, cut, short), rtol=1e-5, atol=1e-6
-    )
-    slopes = quick(
-        jax.grad(lambda p: jnp.sum(model.apply({"params": p}, long, train=True, rngs={})[0] ** 2))
-    )
-    found = slopes(params)
+
+    @quick
+    def slopes(params):
+        def squares(params):
+            found = model.apply({"params": params}, long, train=True, rngs={})[0]
+            return jnp.sum(found**2), found
+
+        return jax.grad(squares, has_aux=True)(params)
+
+    found, of_long = slopes(params)
+    np.testing.assert_allclose(of_long, outputs(model, cut, short), rtol=1e-5, atol=1e-6)
     assert all(bool(jnp.any(leaf != 0)) for leaf in jax.tree.leaves(found))
     used = np.isin(np.arange(TOKENS), short[short > 0])
     table = np.asarray(found["Embedding_0"]["table"])
@@ -125,16 +130,7 @@ def test_padding_changes_no_output_and_is_not_trained(name):
         assert (np.asarray(found["positions"])[:, 7:] == 0).all()
 
 
-def test_order_matters_to_all_but_the_bag():
-    ids = texts(lengths=(7, 7))
-    for name in ("bag_of_embeddings", "text_cnn", "transformer"):
-        model = made(name)
-        params = parameters(model, ids)
-        there, back = (outputs(model, params, x) for x in (ids, ids[:, ::-1].copy()))
-        assert np.allclose(there, back, rtol=1e-4, atol=1e-5) == (name == "bag_of_embeddings")
-
-
-@each
+@pytest.mark.parametrize("name", ["text_cnn", "transformer"])
 def test_half_precision_and_recomputation_give_the_same_up_to_rounding(name):
     ids, model = texts(), made(name)
     params = parameters(model, ids)
@@ -158,9 +154,13 @@ def test_an_embedding_adds_up_what_a_frequent_token_is_told():
     """Against `numpy.add.at`; 4000 ones in bfloat16 would come to a halt at 256."""
     module, rng = Embedding(TOKENS, 2), np.random.default_rng(0)
     ids = np.where(rng.random((8, 500)) < 0.9, 3, rng.integers(0, TOKENS, (8, 500))).astype("int32")
+
+    def looked_up(params) -> Any:
+        return module.apply({"params": params}, ids)
+
     for dtype, rtol in (("float32", 1e-5), ("bfloat16", 1e-2)):
         params = {"table": jnp.ones((TOKENS, 2), dtype)}
-        found = quick(jax.grad(lambda p: jnp.sum(module.apply({"params": p}, ids))))(params)
+        found = quick(jax.grad(lambda p: jnp.sum(looked_up(p))))(params)
         expected = np.zeros((TOKENS, 2))
         np.add.at(expected, ids, 1.0)
         expected[0] = 0  # padding
@@ -169,17 +169,17 @@ def test_an_embedding_adds_up_what_a_frequent_token_is_told():
 
 
 def test_the_table_starts_with_vectors_of_length_one():
-    table = Embedding(2000, 16).init(jax.random.key(0), texts())["params"]["table"]
-    assert np.mean(np.sum(np.square(table), 1)) == pytest.approx(1, rel=0.02)
+    params: Any = Embedding(2000, 16).init(jax.random.key(0), texts())["params"]
+    assert np.mean(np.sum(np.square(params["table"]), 1)) == pytest.approx(1, rel=0.02)
 
 
 def test_vectors_are_read_as_if_there_were_no_ids():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, 3)), "float32")
     for name in ("lstm", "gru", "transformer"):
         with_ids, without = made(name), make_model({"name": name, **SPECS[name]}, OUTPUTS)
-        first, second = (quick(m.init)(jax.random.key(0), x)["params"] for m in (with_ids, without))
-        jax.tree.map(np.testing.assert_array_equal, first, second)
-        assert "Embedding_0" not in first
+        first, second = (jax.eval_shape(m.init, jax.random.key(0), x) for m in (with_ids, without))
+        assert first == second
+        assert "Embedding_0" not in first["params"]
 
 
 @each
@@ -221,22 +221,31 @@ def test_tfidf_refuses_what_are_no_ids():
         predict_baseline("tfidf_logistic", data, make_task("classification"), 0)
 
 
-def test_the_documented_texts_are_read_by_the_documented_model(tmp_path, monkeypatch):
+def test_the_documented_texts_are_learnt_by_the_documented_model(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (example,) = [one for one in WRITTEN if one["data"]["name"] == "text"]
     lines = [f"{'free money' if i % 2 else 'see you'} today {i}\t{i % 2}" for i in range(60)]
     Path(example["data"]["path"]).write_text("\n".join(["body\tkind", *lines]))
-    results = fd.run(
-        fd.Study(
-            task="classification",
-            data=example["data"],
-            model=example["model"],
-            optimizer={"name": "adam", "learning_rate": 0.05},
-            train={"steps": 40, "batch_size": 8},
-            baselines=["tfidf_logistic"],
-            repeat=2,
-        ),
-        out=tmp_path / "out",
-    )
-    assert set(results.runs["status"]) == {"ok"}
-    assert results.table["mean"].min() == 1.0
+    data, task = make_data(example["data"]), make_task("classification")
+    model = make_model({"name": example["model"]}, task.outputs(data), data.ids)
+    optimizer = optax.adam(0.05)
+
+    @quick
+    def learn(ids, labels):
+        params = model.init(jax.random.key(0), ids)["params"]
+
+        def loss(params):
+            found = model.apply({"params": params}, ids, train=True, rngs={})[0]
+            return jnp.mean(task.loss(found, labels))
+
+        def step(_, carried):
+            params, state = carried
+            updates, state = optimizer.update(jax.grad(loss)(params), state)
+            return optax.apply_updates(params, updates), state
+
+        return lax.fori_loop(0, 30, step, (params, optimizer.init(params)))[0]
+
+    found = outputs(model, learn(*data.train), data.test.inputs)
+    np.testing.assert_array_equal(np.argmax(found, 1), data.test.targets)
+    counted = predict_baseline("tfidf_logistic", data, task, 0)["test"]
+    np.testing.assert_array_equal(np.argmax(counted, 1), data.test.targets)

@@ -10,6 +10,7 @@ import pytest
 import sklearn.metrics as reference
 
 import funcdl as fd
+from funcdl.catalogue import listing
 from funcdl.data.load import make_data
 from funcdl.errors import DataError
 from funcdl.execute.measured import Measured
@@ -19,11 +20,13 @@ from funcdl.execute.runner import run_job
 from funcdl.plan.study import make_plan
 from funcdl.report.answer import answer
 from funcdl.report.record import records
+from funcdl.report.sections.calibration import calibration
 from funcdl.stats.crossed import crossed_t
 from funcdl.stats.paired import paired_t
 from funcdl.stats.wider import wider_test
 from funcdl.tasks.check import check_data
 from funcdl.tasks.load import make_task
+from funcdl.tasks.summaries import SUMMARIES
 from funcdl.train.streams import STREAMS
 
 rng = np.random.default_rng(0)
@@ -92,6 +95,22 @@ def test_the_headline_speaks_of_data_like_these(results):
         assert row["low"] == pytest.approx(expected.low, abs=1e-5)
         assert row["p"] == pytest.approx(expected.p, rel=1e-3)
     assert set(results.table["population"]) == {"data like these"}
+
+
+def test_f1_is_no_matter_of_calibration(results):
+    material = results.material._replace(predictions=lambda split: {})
+    grids = [g for one in calibration(material, results.answer) for g in one.grids]
+    assert [set(grid.frame) & {"ece", *VALUED} for grid in grids] == [{"ece"}]
+
+
+def test_the_list_of_metrics_has_every_name():
+    shown = listing("metrics")
+    for task, known in SUMMARIES.items():
+        assert f"  {task}: " in shown
+        for name, one in known.items():
+            taken = f"{name}@{one.takes}" if one.takes else name
+            assert taken + "*" * one.fitted in shown
+    assert shown in listing(None)
 
 
 def job() -> Job:

@@ -73,7 +73,7 @@ class AutoencoderScore(sklearn.base.BaseEstimator):
                 f"training split has {honest.sum()} of these, and the labels {labels}"
             )
         self.scaler_ = StandardScaler().fit(x[honest])
-        x = self.scaler_.transform(x)
+        x = np.asarray(self.scaler_.transform(x))
         self.network_ = MLPRegressor(
             hidden_layer_sizes=(self.hidden, self.code, self.hidden),
             solver="lbfgs",
@@ -84,10 +84,10 @@ class AutoencoderScore(sklearn.base.BaseEstimator):
         folds = KFold(3, shuffle=True, random_state=self.random_state)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # max_iter is meant
-            held_out = cross_val_predict(self.network_, x[honest], x[honest], cv=folds)
+            held_out: Any = cross_val_predict(self.network_, x[honest], x[honest], cv=folds)
             self.network_.fit(x[honest], x[honest])
         back = self._given_back(x)
-        back[honest] = held_out.reshape(back[honest].shape)
+        back[honest] = np.reshape(held_out, back[honest].shape)
         self.logit_ = LogisticRegression().fit(_log_error(x, back), ~honest)
         return self
 
@@ -104,14 +104,14 @@ class AutoencoderScore(sklearn.base.BaseEstimator):
         if width != 2:
             text = f"AutoencoderScore tells two classes apart, but the task has {width}: group them"
             raise StudyError([Problem("", "baselines", text)])
-        x = self.scaler_.transform(side_by_side(inputs).astype(np.float64))
+        x = np.asarray(self.scaler_.transform(side_by_side(inputs).astype(np.float64)))
         logits = np.zeros((len(x), 2))
         score = _log_error(x, self._given_back(x))
         logits[:, 1 - self.normal] = self.logit_.decision_function(score)
         return logits
 
     def _given_back(self, x: np.ndarray) -> np.ndarray:
-        return self.network_.predict(x).reshape(x.shape)  # one column comes back as [n]
+        return np.reshape(self.network_.predict(x), x.shape)  # one column comes back as [n]
 
 
 def _log_error(x: np.ndarray, back: np.ndarray) -> np.ndarray:

@@ -50,6 +50,8 @@ class Train(Part):
     stream: whether the training data stay on the host and come batch by batch; `auto` where they
         do not fit on the device.
     augment: random changes of each batch's inputs, by name and arguments, one after the other.
+    unlabelled: how examples whose labels are hidden (`data.labelled`) are learnt from, by name and
+        arguments; not at all if null.
     mc_passes: forward passes with dropout that each evaluation averages (MC dropout; Gal and
         Ghahramani, 2016); 0 for the usual single pass without.
     """
@@ -67,6 +69,7 @@ class Train(Part):
     remat: bool = False
     stream: Literal["auto", "always", "never"] = "auto"
     augment: Any = ()
+    unlabelled: Any = None
     mc_passes: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 

@@ -20,6 +20,7 @@ SECTIONS: tuple[Path, ...] = (
     ("model",),
     ("optimizer",),
     ("train", "schedule"),
+    ("train", "unlabelled"),
 )
 """Where a value names a constructor: a bare name, or a mapping with `name` and arguments."""
 

@@ -15,17 +15,19 @@ from funcdl.config.layers import split
 from funcdl.config.metrics import metric_problems
 from funcdl.config.names import unknown
 from funcdl.config.node import Node, is_mapping, plain
-from funcdl.config.sections import KINDS, Section, section
+from funcdl.config.sections import KINDS, Section, section, settable
 from funcdl.config.start import INIT, read_init
+from funcdl.config.unlabelled import STRONG, check_unlabelled, read_unlabelled
 from funcdl.errors import Problem
 from funcdl.models import MODELS, SCORES
 from funcdl.signatures import Parameter, parameters
+from funcdl.train.unlabelled import UNLABELLED
 
 Recipe = dict[str, Any]
 
-_NOT_SEARCHED = ("schedule", "eval_every", "stream", "augment", "mc_passes")
+_NOT_SEARCHED = ("schedule", "eval_every", "stream", "augment", "unlabelled", "mc_passes")
 
-_NAMED = ("schedule", "augment")  # of `train`: what is given by names and arguments
+_NAMED = ("schedule", "augment", "unlabelled")  # of `train`: what is given by names and arguments
 
 PARTS = ("task", "data", "model", "optimizer", "train")
 PLACES = (*PARTS, INIT)  # what an axis may set; of these only the last may be missing
@@ -75,6 +77,8 @@ def resolve(tree: Node, problems: list[Problem], parts: tuple[str, ...] = PARTS)
     _check_scores(tree, recipe, problems)
     if "train" in parts:
         _check_schedule(tree, recipe, problems)
+        check_unlabelled(tree, recipe, problems)
+        known |= _unlabelled_parameters(recipe)
         start = read_init(tree.child(INIT), problems)
         recipe |= {INIT: start} if start else {}
     return Resolved(recipe, known, missing, frozenset(obscure))
@@ -117,6 +121,13 @@ def _train(node: Node, problems: list[Problem]) -> tuple[dict[str, Any], Section
     found = section(KINDS["train.schedule"], schedule, problems)
     augment = read_augment(parts.get("augment"), problems)
     values = train.model_dump() | {"schedule": found.values, "augment": augment}
+    unlabelled = read_unlabelled(parts.get("unlabelled"), problems)
+    del values["unlabelled"]  # a method that leaves such examples alone says nothing of them
+    if unlabelled is not None:
+        values["unlabelled"] = unlabelled.values
+        own = {f"unlabelled.{k}": p for k, p in unlabelled.missing.items()}
+        found = found._replace(clear=found.clear and unlabelled.clear)
+        problems.extend(own.values())
     if train.eval_every is None:
         values["eval_every"] = max(1, train.steps // 10)
     elif train.eval_every > train.steps:
@@ -132,6 +143,15 @@ def _train_parameters() -> dict[str, Parameter]:
     """What a search may set of `train` itself; how runs are evaluated and fed is not searched."""
     known = parameters(Train)
     return {f"train.{k}": p for k, p in known.items() if k not in _NOT_SEARCHED}
+
+
+def _unlabelled_parameters(recipe: Recipe) -> dict[str, Parameter]:
+    """What a search may set of the method for examples without labels."""
+    name = recipe["train"].get("unlabelled", {}).get("name")
+    if name not in UNLABELLED:
+        return {}
+    known = settable(KINDS["train.unlabelled"], name)
+    return {f"train.unlabelled.{k}": p for k, p in known.items() if k != STRONG and p.settable}
 
 
 def with_values(recipe: Mapping[str, Any], values: Mapping[str, Any]) -> Recipe:

@@ -89,9 +89,10 @@ def _definitions() -> Schema:
     train = _model(fields.Train)
     one = _ref("train.augment")
     augment = {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]}
-    named = {"schedule": _ref("train.schedule"), "augment": augment}
+    hidden = {"anyOf": [_ref("train.unlabelled"), {"type": "null"}]}
+    named = {"schedule": _ref("train.schedule"), "augment": augment, "unlabelled": hidden}
     train["properties"] = train["properties"] | named
-    train["patternProperties"] = {r"^schedule\..+$": True}
+    train["patternProperties"] = {r"^(schedule|unlabelled)\..+$": True}
     return {kind.key: _section(kind) for kind in KINDS.values()} | {
         "train": train,
         "space": _space(),

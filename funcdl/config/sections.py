@@ -14,6 +14,7 @@ from funcdl.config.node import Node, below, is_live, is_mapping, plain
 from funcdl.config.values import argument
 from funcdl.errors import FuncdlError, Problem
 from funcdl.signatures import Expression, Parameter, parameters
+from funcdl.train.unlabelled import UNLABELLED
 
 
 class Kind(NamedTuple):
@@ -85,6 +86,12 @@ KINDS: dict[str, Kind] = {
         lambda: augment.AUGMENTATIONS,
         lambda n: augment.AUGMENTATIONS[n],
         frozenset({"key", "inputs"}),
+    ),
+    "train.unlabelled": Kind(
+        "method for examples without labels",
+        "train.unlabelled",
+        lambda: UNLABELLED,
+        lambda n: UNLABELLED[n],
     ),
     "baseline": Kind(
         "baseline",

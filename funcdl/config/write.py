@@ -22,6 +22,7 @@ from funcdl.config.sections import KINDS, LABEL, object_label, section
 from funcdl.config.start import INIT, read_init
 from funcdl.config.study import Study, expand
 from funcdl.config.text import scalar
+from funcdl.config.unlabelled import read_unlabelled
 
 Tree = dict[str, Any]
 
@@ -102,6 +103,12 @@ def _train(study: Study, tree: Node, axes: Iterable[Axis], tuned: Collection[str
     train["schedule"] = _section(("train", "schedule"), named, tuned)
     augment = find(tree, ("train", "augment"))
     train["augment"] = read_augment(augment if augment.key.endswith("augment") else None, [])
+    unlabelled = (tree.child("train") or Node({})).child("unlabelled")
+    found = read_unlabelled(unlabelled, [])
+    del train["unlabelled"]
+    if found is not None:
+        skipped = {key.removeprefix("train.unlabelled.") for key in tuned}
+        train["unlabelled"] = {k: v for k, v in found.values.items() if k not in skipped}
     return train
 
 

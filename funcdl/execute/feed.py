@@ -7,7 +7,7 @@ identity.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,8 +18,8 @@ from funcdl.data.rows import Rows
 from funcdl.data.tree import leaves, map_leaves, take
 from funcdl.errors import DataError
 from funcdl.train.lanes import placed
-from funcdl.train.window import Window
-from funcdl.types import Array, Split
+from funcdl.train.window import UNLABELLED, Partly, Window
+from funcdl.types import Array, Dataset, Split
 
 HOST_BYTES = 2**30  # of a split in a file that a CPU takes into memory whole
 SHARE = 4  # an accelerator's memory over what a split may take of it; the rest is for the runs
@@ -64,7 +64,54 @@ class Hosted:
         return Window(first, placed(rows, self._mesh, lanes=self.lanes > 0))
 
 
-OnDevice = Split | Hosted
+class Pair(NamedTuple):
+    """Training data of which a part has labels."""
+
+    labelled: Split | Hosted
+    unlabelled: Split | Hosted
+
+
+OnDevice = Split | Hosted | Pair
+
+
+def training_data(
+    dataset: Dataset,
+    stream: str,
+    *,
+    batch_size: int,
+    ratio: int = 0,
+    lanes: int = 0,
+    mesh: Any = None,
+) -> OnDevice:
+    """Puts what a program trains on where it expects it.
+
+    Args:
+        dataset: its training split, and for a `ratio` the examples without labels.
+        stream: as in `to_device`; the last two, too.
+        batch_size: labelled examples in a batch.
+        ratio: unlabelled ones for each of these.
+        lanes: how many runs the program does at once.
+        mesh: the devices that lanes are shared out to.
+
+    Raises:
+        DataError: as `to_device` does.
+    """
+    of = {"lanes": lanes, "mesh": mesh}
+    train = to_device(dataset.train, stream, batch_size=batch_size, **of)
+    if not ratio:
+        return train
+    hidden = Split(dataset.unlabelled, ())
+    unlabelled = to_device(hidden, stream, batch_size=batch_size * ratio, **of)
+    assert not isinstance(train, Pair)
+    assert not isinstance(unlabelled, Pair)
+    return Pair(train, unlabelled)
+
+
+def hosted(data: OnDevice) -> bool | tuple[bool, bool]:
+    """Whether data come window by window; of both parts, where only one has labels."""
+    if isinstance(data, Pair):
+        return isinstance(data.labelled, Hosted), isinstance(data.unlabelled, Hosted)
+    return isinstance(data, Hosted)
 
 
 def to_device(
@@ -101,13 +148,17 @@ def stays(split: Split, stream: str) -> bool:
     return memory is not None and _bytes(split) > memory // SHARE
 
 
-def for_init(data: OnDevice) -> Split:
+def for_init(data: OnDevice) -> Any:
     """What a program's `init` is called with."""
+    if isinstance(data, Pair):
+        return Partly(for_init(data.labelled), for_init(data.unlabelled))
     return data.first if isinstance(data, Hosted) else data
 
 
-def for_compiling(data: OnDevice) -> Split | Window:
+def for_compiling(data: OnDevice) -> Any:
     """What a program's `chunk` is compiled for."""
+    if isinstance(data, Pair):
+        return Partly(for_compiling(data.labelled), for_compiling(data.unlabelled))
     return data.empty() if isinstance(data, Hosted) else data
 
 
@@ -117,6 +168,10 @@ class Feed:
     def __init__(self, data: OnDevice, keys: Sequence[Mapping[str, Array]], end: int):
         """`keys`: the streams of each lane, of one run otherwise; `end`: the last one's last step."""
         self._data, self._end = data, end
+        self._parts: tuple[Feed, ...] = ()
+        if isinstance(data, Pair):
+            own = [{"order": jax.random.fold_in(s["order"], UNLABELLED)} for s in keys]
+            self._parts = Feed(data.labelled, keys, end), Feed(data.unlabelled, own, end)
         self._orders = [np.asarray(jax.random.key_data(streams["order"])) for streams in keys]
         self._windows: Iterator[tuple[int, Split]] | None = None
         self._number, self._window = -1, None
@@ -126,6 +181,9 @@ class Feed:
 
         Steps are asked for in ascending order; reading begins at the first of them.
         """
+        if self._parts:
+            parts, suffices = zip(*(part.at(step) for part in self._parts), strict=True)
+            return Partly(*parts), min(suffices)
         if not isinstance(self._data, Hosted):
             return self._data, self._end
         number = step // self._data.steps

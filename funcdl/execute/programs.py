@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from funcdl.execute.cost import Cost, cost
-from funcdl.execute.feed import Hosted, OnDevice, for_compiling, for_init
+from funcdl.execute.feed import OnDevice, for_compiling, for_init, hosted
 from funcdl.execute.messages import Job
 from funcdl.plan.mode import EACH, Mode
 from funcdl.tasks.load import make_task
@@ -96,7 +96,7 @@ def compile_program(
         rows = min(rows, max(1, EVALUATION_TOTAL // mode.width))
         keys, scalars = stacked([keys] * lanes, mesh), stacked([scalars] * lanes, mesh)
         stop = placed(np.zeros(lanes, np.int32), mesh, lanes=True)
-        streamed, started = isinstance(on_device, Hosted), bool(start)
+        streamed, started = hosted(on_device), bool(start)
         train = over_lanes(train, mesh, streamed=streamed, drawn=drawn, started=started)
         start = stacked([start] * lanes, mesh)
     options = _compiler_options()

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from funcdl.execute.messages import Compiled, Job
-from funcdl.types import Dataset
+from funcdl.types import Dataset, Split
 
 Tell = Callable[[Any], None]  # sends a message to the supervisor
 
@@ -33,21 +33,24 @@ class Shelf:
         """The training split where the program expects it; on all devices, if it uses them all."""
         import jax
 
-        from funcdl.execute.feed import stays, to_device
+        from funcdl.execute.feed import stays, training_data
         from funcdl.train.lanes import lane_mesh
         from funcdl.train.mesh import make_mesh
 
         assert job.static is not None
-        split, size, lanes = self.datasets[job.data].train, job.static.batch_size, 0
+        dataset, size, lanes = self.datasets[job.data], job.static.batch_size, 0
+        ratio = (job.static.unlabelled or {"ratio": 0})["ratio"]
         mesh = make_mesh(job.mode.mesh) if job.mode.mesh else None
         if job.mode.name == "vmap":
             mesh = lane_mesh(jax.local_devices())
             lanes = job.mode.width * (mesh.size if mesh else 1)
-        key = (job.data, job.mode.name, (size, lanes) if stays(split, job.stream) else None)
+        parts = (dataset.train, *([Split(dataset.unlabelled, ())] if ratio else []))
+        staying = any(stays(split, job.stream) for split in parts)
+        key = (job.data, job.mode.name, ratio > 0, (size, ratio, lanes) if staying else None)
         with self._lock:
             if key not in self._placed:
-                self._placed[key] = to_device(
-                    split, job.stream, batch_size=size, lanes=lanes, mesh=mesh
+                self._placed[key] = training_data(
+                    dataset, job.stream, batch_size=size, ratio=ratio, lanes=lanes, mesh=mesh
                 )
             return self._placed[key]
 
@@ -133,8 +136,12 @@ class Shelf:
         """The same program is another one where its data come from the host."""
         from funcdl.execute.feed import stays
 
-        hosted = stays(self.datasets[job.data].train, job.stream)
-        return job.program + (" from host" if hosted else "")
+        dataset = self.datasets[job.data]
+        parts = [dataset.train]
+        if job.static is not None and job.static.unlabelled is not None:
+            parts.append(Split(dataset.unlabelled, ()))
+        hosted = [stays(split, job.stream) for split in parts]
+        return job.program + "".join(f" part {i} from host" for i, one in enumerate(hosted) if one)
 
     def _put_away(self) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from funcdl.errors import DataError
-from funcdl.models.product import inner, matmul
+from funcdl.models.product import matmul
 
 PADDING = 0  # the number that stands for no item
 
@@ -53,12 +53,22 @@ def dot_products(
     table_IxW: jax.Array, bias_I: jax.Array, user_BxW: jax.Array, items: jax.Array | None = None
 ) -> jax.Array:
     """Scores `u . v_i + b_i`, of all items, or of `items` as in `Candidates`."""
-    if items is None:
-        return matmul(user_BxW, table_IxW.T) + bias_I[None]
-    rows_MxCxW, bias_MxC = look_up(table_IxW, items), look_up(bias_I, items)
-    if items.shape[0] == 1:
-        return inner(user_BxW, rows_MxCxW[0]) + bias_MxC
-    return jnp.sum(user_BxW[:, None] * rows_MxCxW, axis=-1) + bias_MxC
+    rows = table_IxW if items is None else look_up(table_IxW, items)
+    return add_bias(products(user_BxW, rows), bias_I, items)
+
+
+def products(user_BxW: jax.Array, rows: jax.Array) -> jax.Array:
+    """Scores `u . v`, `[batch, c]`, with rows `[c, width]` or `[1, c, width]`, or `[batch, c, width]`."""
+    if rows.ndim == 2:
+        return matmul(user_BxW, rows.T)
+    if rows.shape[0] == 1:
+        return matmul(user_BxW, rows[0].T)
+    return jnp.sum(user_BxW[:, None] * rows, axis=-1)
+
+
+def add_bias(scores: jax.Array, bias_I: jax.Array, items: jax.Array | None) -> jax.Array:
+    """The scores with their items' biases."""
+    return scores + (bias_I[None] if items is None else look_up(bias_I, items))
 
 
 def look_up(table: jax.Array, ids: jax.Array) -> jax.Array:

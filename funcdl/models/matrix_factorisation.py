@@ -27,8 +27,8 @@ class MatrixFactorisation(nn.Module):
 
     outputs: int
     users: int
-    width: int = 32
-    negatives: int = 0
+    width: int = 64
+    negatives: int = 512
 
     @nn.compact
     def __call__(self, inputs: Any, *, train: bool = False) -> jax.Array | Candidates:

@@ -112,7 +112,8 @@ class Library:
             self._splits_of[data, tuned] = digests
         self._check_task(recipe["task"], data, self._splits_of[data, tuned])
         for digest in self._sizes[data]:
-            self._check_sizes(recipe, self.datasets.facts[digest].sizes[0])
+            facts = self.datasets.facts[digest]
+            self._check_sizes(recipe, facts.sizes[0], facts.unlabelled)
             self._check_augment(recipe, self.datasets.facts[digest])
 
     def _check_task(self, task: Any, data: str, digests: Iterable[str]) -> None:
@@ -139,13 +140,20 @@ class Library:
                 except DataError as error:
                     raise self._refused("train.augment", str(error)) from error
 
-    def _check_sizes(self, recipe: Mapping[str, Any], n: int) -> None:
+    def _check_unlabelled(self, train: Mapping[str, Any], unlabelled: int) -> None:
+        """A method for examples without labels against how many there are."""
+        if "unlabelled" in train and not unlabelled:
+            message = "all training examples have their labels; lower data.labelled"
+            raise self._refused("train.unlabelled", message)
+
+    def _check_sizes(self, recipe: Mapping[str, Any], n: int, unlabelled: int) -> None:
         """A recipe against the number of training examples."""
         train = recipe.get("train", {})
         if train.get("stream") == "always" and not has_grain():
             message = no_grain("always given, so the training data stay on the host")
             raise self._refused("train.stream", message)
         size, parts = train.get("batch_size", 1), train.get("accumulate", 1)
+        self._check_unlabelled(train, unlabelled)
         if size > n and "labelled" not in recipe["data"]:  # few labels are seen again and again
             message = f"{size} given, but the training split has {n} examples; allowed 1 to {n}"
             raise self._refused("train.batch_size", message)

@@ -8,6 +8,7 @@ from typing import Any
 from funcdl import augment, models, optimizers, tasks
 from funcdl.signatures import is_traced, parameters
 from funcdl.train.assemble import Static
+from funcdl.train.unlabelled import UNLABELLED
 
 SWITCHES = ("clip_norm", "clip_value", "weight_decay")  # of `train`; None or 0 switches them off
 
@@ -37,6 +38,7 @@ def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:
         _cut_augment(entry, f"train.augment.{place}")
         for place, entry in enumerate(train.get("augment") or ())
     ]
+    unlabelled, of_unlabelled = _cut_unlabelled(train.get("unlabelled"))
     static = Static(
         task=task,
         model=model,
@@ -47,8 +49,9 @@ def cut(recipe: Mapping[str, Any]) -> tuple[Static, dict[str, float]]:
         augment=tuple(kept for kept, _ in augments),
         **{key: bool(train[key]) for key in SWITCHES},
         **{key: train[key] for key in NUMERIC},
+        unlabelled=unlabelled,
     )
-    traced = of_task | of_model | of_optimizer | of_schedule
+    traced = of_unlabelled | of_task | of_model | of_optimizer | of_schedule
     for _, numbers in augments:
         traced |= numbers
     traced |= {f"train.{key}": float(train[key]) for key in SWITCHES if train[key]}
@@ -60,6 +63,22 @@ def _cut_augment(entry: Mapping[str, Any], where: str) -> tuple[dict[str, Any], 
     if not isinstance(entry["name"], str):
         return dict(entry), {}
     return _cut(entry, where, augment.AUGMENTATIONS.get)
+
+
+def _cut_unlabelled(
+    section: Mapping[str, Any] | None,
+) -> tuple[dict[str, Any] | None, dict[str, float]]:
+    """A method's for examples without labels, and the augmentations in it."""
+    if section is None:
+        return None, {}
+    static, traced = _cut(section, "train.unlabelled", UNLABELLED.get)
+    strong = [
+        _cut_augment(entry, f"train.unlabelled.strong.{place}")
+        for place, entry in enumerate(section.get("strong", ()))
+    ]
+    for _, numbers in strong:
+        traced |= numbers
+    return static | ({"strong": [kept for kept, _ in strong]} if strong else {}), traced
 
 
 def _cut(

@@ -100,12 +100,18 @@ def _bytes_of(static: Static, hyper: Mapping[str, float], dataset: Dataset, rows
     from funcdl.train.assemble import assemble
     from funcdl.train.start import blank
     from funcdl.train.streams import stream_keys
+    from funcdl.train.window import Partly
 
     train, keys = assemble(static, dataset), stream_keys(0, "tune", 0)
     scalars = {key: np.float32(value) for key, value in hyper.items()}
     data = jax.tree.map(
         lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), dataset.train
     )
+    if static.unlabelled is not None:
+        hidden = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype), dataset.unlabelled
+        )
+        data = Partly(data, Split(hidden, ()))
     state = jax.eval_shape(train.init, keys, scalars, data, *blank(static.start))
     traced = jax.make_jaxpr(train.chunk)(state, keys, scalars, data, np.int32(1))
     held = sum(_size(leaf) for leaf in jax.tree.leaves(state))

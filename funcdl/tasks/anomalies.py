@@ -39,13 +39,13 @@ def check_anomalies(dataset: Dataset, *, contaminated: bool = False) -> None:
                 f"nor 1 (anomaly); the first is {labels[wrong[0]]} at index {wrong[0]}: say which "
                 "class is normal, and number it 0 and all others 1"
             )
-    _check_places(*(np.asarray(split.targets) for _, split in named_splits(dataset)), contaminated)
+    _check_places(dataset, contaminated)
 
 
-def _check_places(
-    train: np.ndarray, validation: np.ndarray, test: np.ndarray, contaminated: bool
-) -> None:
+def _check_places(dataset: Dataset, contaminated: bool) -> None:
     """Refuses anomalies among training examples, and splits in which something is missing."""
+    train = np.asarray(dataset.train.targets)
+    validation, test = np.asarray(dataset.validation.targets), np.asarray(dataset.test.targets)
     found = np.flatnonzero(train == ANOMALY)
     if found.size and not contaminated:
         raise DataError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from funcdl.errors import DataError, Problem, StudyError
 from funcdl.tasks.splits import check_splits, named_splits
-from funcdl.types import Dataset
+from funcdl.types import Dataset, PyTree
 
 DETAILS = ("steps", "last", "future", "mean", "scale", "naive", "transform")
 
@@ -69,7 +69,7 @@ def check_levels(*, loss: str = "mse", quantiles: Sequence[float] = ()) -> None:
         raise StudyError([Problem("", "task.loss", message)])
 
 
-def _found(targets: object) -> str:
+def _found(targets: PyTree) -> str:
     if isinstance(targets, Mapping):
         return f"a mapping of {', '.join(map(str, targets))}"
     return f"{getattr(targets, 'dtype', type(targets).__name__)} {list(np.shape(targets))}"

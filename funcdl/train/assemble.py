@@ -7,10 +7,12 @@ rates and all dropout rates of a search share one compilation.
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from funcdl.train.start import Start, starting
+from funcdl.train.unlabelled import UNLABELLED, Unlabelled
 from funcdl.types import Dataset, Hyper, Train
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ class Static(NamedTuple):
     mc_passes: as in `make_train`.
     outputs: whether predictions are wanted on the host, beside the metrics.
     variables: whether what was trained is wanted there, too.
+    unlabelled: how examples without labels are learnt from: `name` and the arguments that are not
+        traced; None to leave them alone.
     start: how a run begins that goes on from another one's parameters; None for one that does not.
     """
 
@@ -49,6 +53,7 @@ class Static(NamedTuple):
     mc_passes: int = 0
     outputs: bool = False
     variables: bool = False
+    unlabelled: Mapping[str, Any] | None = None
     start: Start | None = None
 
 
@@ -71,6 +76,7 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
     from funcdl.train.precision import computing_in, multiplying_in
     from funcdl.train.remat import rematerialised
     from funcdl.train.run import make_train
+    from funcdl.train.unlabelled.views import learning, seeing, views
     from funcdl.train.width import of_width
 
     outputs = make_task(static.task).outputs(dataset)
@@ -90,21 +96,30 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
         model = computing_in(of_width(model, outputs), static.compute_dtype)
         model = rematerialised(model) if static.remat else model
         if static.start is not None:
-            wider = make_model({**static.model, **_under("model.", hyper)}, outputs + 1, dataset.ids)
+            wider = make_model(
+                {**static.model, **_under("model.", hyper)}, outputs + 1, dataset.ids
+            )
             model = starting(model, wider, static.start)
         changes = [
             {**entry, **_under(f"train.augment.{place}.", hyper)}
             for place, entry in enumerate(static.augment)
         ]
+        task = make_task({**static.task, **_under("task.", hyper)})
+        augment = make_augment(changes) if changes else None
+        method = _method(static.unlabelled, hyper)
+        if method is not None:
+            strong = make_augment(method.strong) if method.strong else None
+            model, task, augment = seeing(model), learning(task, method), views(augment, strong)
         return make_train(
             model,
-            make_task({**static.task, **_under("task.", hyper)}),
+            task,
             optimizer,
             batch_size=static.batch_size,
             accumulate=static.accumulate,
             layout=layout or ALONE,
             mc_passes=static.mc_passes,
-            augment=make_augment(changes) if changes else None,
+            augment=augment,
+            ratio=method.ratio if method else 0,
         )
 
     train = Train(
@@ -121,6 +136,21 @@ def assemble(static: Static, dataset: Dataset, layout: Layout | None = None) -> 
         trained=lambda state, hyper: bound(hyper).trained(state, hyper),
     )
     return multiplying_in(train, static.matmul_precision)
+
+
+def _method(static: Mapping[str, Any] | None, hyper: Hyper) -> Unlabelled | None:
+    """How examples without labels are learnt from, with the traced numbers in their places."""
+    if static is None:
+        return None
+    of = "train.unlabelled."
+    strong = [
+        {**entry, **_under(f"{of}strong.{place}.", hyper)}
+        for place, entry in enumerate(static.get("strong", ()))
+    ]
+    numbers = {k: v for k, v in _under(of, hyper).items() if not k.startswith("strong.")}
+    given = {k: v for k, v in static.items() if k != "name"} | numbers
+    make = pkgutil.resolve_name(UNLABELLED[static["name"]])
+    return make(**given | ({"strong": strong} if strong else {}))
 
 
 def _under(prefix: str, hyper: Hyper) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from funcdl.train.window import Window
+from funcdl.train.window import Partly, Window
 from funcdl.types import Train
 
 AXIS = "lanes"
@@ -23,7 +23,7 @@ def over_lanes(
     train: Train,
     mesh: Mesh | None = None,
     *,
-    streamed: bool = False,
+    streamed: bool | tuple[bool, bool] = False,
     drawn: bool = False,
     started: bool = False,
 ) -> Train:
@@ -36,7 +36,7 @@ def over_lanes(
             compiles for several devices what it compiles for one, but may fuse it otherwise: between
             numbers of devices, as between kinds of machine, last digits may differ.
         streamed: whether `chunk` is called with a `Window` whose rows have an axis of lanes, too,
-            since each lane has an order of its own.
+            since each lane has an order of its own; for data that are `Partly` labelled, of both parts.
         drawn: whether `evaluate` and `predict` take a key, with an axis of lanes, and a place.
         started: whether `init` takes what each lane begins with.
 
@@ -49,7 +49,7 @@ def over_lanes(
     if mesh is not None and mesh.devices.flat[0].platform == "cpu":
         # XLA:CPU waits for ever on the QR decompositions of several lanes on several devices.
         init = _one_by_one(train.init)
-    chunk = jax.vmap(train.chunk, (0, 0, 0, Window._make([None, 0]) if streamed else None, 0))
+    chunk = jax.vmap(train.chunk, (0, 0, 0, _of_data(streamed, None, 0), 0))
     looking = (0, 0, None, *((0, None) if drawn else ()))
     evaluate, predict = (jax.vmap(f, looking) for f in (train.evaluate, train.predict))
     trained = jax.vmap(train.trained)
@@ -65,20 +65,23 @@ def over_lanes(
 
     return Train(
         shared_out(init, begun),
-        shared_out(
-            chunk, (lane, lane, lane, Window._make([same, lane]) if streamed else same, lane)
-        ),
+        shared_out(chunk, (lane, lane, lane, _of_data(streamed, same, lane), lane)),
         shared_out(evaluate, shared),
         shared_out(predict, shared),
         shared_out(trained, (lane, lane)),
     )
 
 
+def _of_data(streamed: bool | tuple[bool, bool], shared: Any, own: Any) -> Any:
+    """What is said of the training data: `shared` of what all lanes see, `own` of a lane's window."""
+    if isinstance(streamed, tuple):
+        return Partly._make(_of_data(one, shared, own) for one in streamed)
+    return Window._make([shared, own]) if streamed else shared
+
+
 def _one_by_one(init: Any) -> Any:
     def over(keys: Any, hyper: Any, data: Any, *start: Any) -> Any:
-        return jax.lax.map(
-            lambda lane: init(*lane[:2], data, *lane[2:]), (keys, hyper, *start)
-        )
+        return jax.lax.map(lambda lane: init(*lane[:2], data, *lane[2:]), (keys, hyper, *start))
 
     return over
 

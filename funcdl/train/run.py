@@ -45,6 +45,7 @@ def make_train(
     layout: Layout = ALONE,
     mc_passes: int = 0,
     augment: Callable[[Array, PyTree], PyTree] | None = None,
+    ratio: int = 0,
 ) -> Train:
     """Puts a model, a task and an optimizer together into a run.
 
@@ -59,6 +60,7 @@ def make_train(
         layout: where its arrays lie, for a run over many devices.
         mc_passes: how many forward passes with dropout an evaluation averages; 0 for one without.
         augment: `augment(key, inputs) -> inputs`, which changes the inputs of each training batch.
+        ratio: unlabelled examples in a batch for each labelled one, where data are `Partly` labelled.
 
     Returns:
         The pure functions `Train(init, chunk, evaluate, predict, trained)`.
@@ -110,7 +112,7 @@ def make_train(
         return loss / accumulate, jax.tree.map(lambda g: g / accumulate, grads), others
 
     def step(state: State, keys: Mapping[str, Array], hyper: Hyper, data: Split | Window) -> State:
-        batch = batch_at(data, keys["order"], state.step, batch_size)
+        batch = batch_at(data, keys["order"], state.step, batch_size, ratio)
         if augment is not None:
             changed = augment(jax.random.fold_in(keys["augment"], state.step), batch.inputs)
             # What reads a pixel several times, such as a convolution, shall not draw it each time.

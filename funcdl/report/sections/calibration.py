@@ -32,12 +32,18 @@ from funcdl.report.record import Record, measured, records
 from funcdl.report.section import Grid, Section
 from funcdl.report.spread import over, spread
 from funcdl.report.wording import count, listing, plain
-from funcdl.tasks.summaries import SUMMARIES, named
+from funcdl.tasks.summaries import SUMMARIES, Summary, named
 
 TITLES = {
     CLASSES: "How far can its probabilities be trusted?",
     NUMBERS: "How far off may a prediction be?",
 }
+ABOUT = (
+    "reliability",
+    "temperature",
+    "conformal",
+    "gaussian",
+)  # of funcdl.metrics; not F1 and its like
 Columns = Mapping[str, Mapping[int, float]]  # what -> repeat -> a number
 
 
@@ -241,12 +247,12 @@ def _ensembles(
 def _asked(
     question: Question, runs: list[Record], task: str, rows: list[Record], block: str
 ) -> Grid | None:
-    """The means of the metrics of whole splits that the study asked for."""
+    """The means of the metrics of what predictions are worth as such, which the study asked for."""
     done = [run for run in measured(runs, question.metric) if run["status"] == "ok"]
     done = [run for run in done if run["block"] == block]
     names = list(dict.fromkeys(key for run in done for key in run if key.startswith("test/")))
     words = {name: name.removeprefix("test/") for name in names}
-    whole = [n for n, word in words.items() if named(task, word)[1]]
+    whole = [n for n, word in words.items() if _is_about(named(task, word)[1])]
     if not whole:
         return None
     lines = []
@@ -263,6 +269,10 @@ def _asked(
     note = f" Fitted on validation data: {listing(used, most=8)}." if used else ""
     caption = f"The metrics of whole splits that the study asked for. {_half(question)}{note}"
     return Grid("metrics", caption, pd.DataFrame(lines))
+
+
+def _is_about(summary: Summary | None) -> bool:
+    return summary is not None and summary.target.split(":")[0].split(".")[-1] in ABOUT
 
 
 def _drawing(
