@@ -55,7 +55,7 @@ def test_classes_get_labels_as_parties_get_seats(counts):
 
 
 def test_fewer_labels_are_a_part_of_more_and_nothing_is_lost():
-    data = numbered([40, 25, 10])
+    data = few = numbered([40, 25, 10])
     every, before = set(data.train.inputs.ravel()), set()
     for n in range(3, len(every) + 1):
         few = with_labelled(data, n)
@@ -111,7 +111,7 @@ def test_targets_that_are_no_labels_are_drawn_at_random():
     data = arrays(np.arange(50.0)[:, None], np.linspace(0.0, 1.0, 50))
     few = with_labelled(data, 1)
     assert few.train.targets.shape == (1,)
-    assert len(few.unlabelled) == 29
+    assert np.shape(few.unlabelled) == (29, 1)
 
 
 @pytest.mark.parametrize("count", [0, 2, 76, -1, True, 2.5])

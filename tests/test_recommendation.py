@@ -231,6 +231,17 @@ def test_what_does_not_fit_is_refused_before_anything_is_compiled(change, messag
         check_choices(spoilt(change))
 
 
+def test_a_data_set_made_in_python_stays_what_it_is():
+    """As a table of ratings read by hand is given to a study."""
+    data = leave_last_out(*random_choices(), length=4)
+    found = make_data(data)
+    assert (found.digest, found.ids) == (data.digest, data.ids)
+    assert make_data(data._replace(ids={})).digest != data.digest
+    check_choices(found)
+    with pytest.raises(DataError, match=r"test split is .*history.* int32\[3\], .* int32\[4\]"):
+        make_data(with_test(data, {"history": data.test.inputs["history"][:, :3]}))
+
+
 def test_plain_targets_of_arrays_will_do():
     inputs = {"history": np.array([[0, 1], [1, 2]]), "user": np.array([0, 1])}
     pair = inputs, np.array([2, 4])

@@ -97,6 +97,7 @@ def test_parameters_are_those_that_the_digest_is_of(source):
                 inner = inner.setdefault(part, {})
             inner[last] = array
         assert digest(tree) == expected
+    kept = source.parameters(source.runs["id"][0])
     assert sorted(kept) == [f"params/Dense_{i}/{n}" for i in (0, 1) for n in ("bias", "kernel")]
 
 
@@ -151,8 +152,12 @@ def test_training_the_head_is_logistic_regression_on_features(source):
     job = job_of(plan)
     program, dataset, on_device = compiled(job, plan)
     result = run_job(job, program, dataset, on_device)
-    kept = {k.removeprefix("parameters/"): np.float64(x) for k, x in result.outputs.items()}
-    begun = {k: np.float64(x) for k, x in source.parameters(source.runs["id"][0]).items()}
+    kept = {
+        k.removeprefix("parameters/"): np.asarray(x, np.float64) for k, x in result.outputs.items()
+    }
+    begun = {
+        k: np.asarray(x, np.float64) for k, x in source.parameters(source.runs["id"][0]).items()
+    }
     for name in ("params/Dense_0/kernel", "params/Dense_0/bias"):
         np.testing.assert_array_equal(kept[name], begun[name])
     words = np.asarray(jax.random.key_data(stream_keys(0, "measure", 0)["order"]))
@@ -160,7 +165,7 @@ def test_training_the_head_is_logistic_regression_on_features(source):
     w, b = begun["params/Dense_1/kernel"], begun["params/Dense_1/bias"]
     speed_w, speed_b = np.zeros_like(w), np.zeros_like(b)
     for rows in batches:
-        x = np.float64(dataset.train.inputs[rows])
+        x = np.asarray(dataset.train.inputs[rows], np.float64)
         h = np.maximum(x @ begun["params/Dense_0/kernel"] + begun["params/Dense_0/bias"], 0)
         logits = h @ w + b
         p = np.exp(logits - logits.max(1, keepdims=True))
@@ -358,10 +363,13 @@ def test_lanes_begin_each_with_its_own(source):
     (contest,) = plan.contests
     runs = [contest.make("measure", 0, i, _streams(i), None) for i in range(2)]
     jobs = [make_job(plan, 0, run) for run in runs]
-    jobs = [j._replace(variables=True, static=j.static._replace(variables=True)) for j in jobs]
+    static = jobs[0].static
+    assert static is not None
+    static = static._replace(variables=True)
+    jobs = [j._replace(variables=True, static=static) for j in jobs]
     dataset = plan.datasets[jobs[0].data]
     on_device = to_device(dataset.train, "never", batch_size=12, lanes=3)
-    program, _ = compile_program(jobs[0].static, dataset, on_device, jobs[0].hyper, jobs[0].mode)
+    program, _ = compile_program(static, dataset, on_device, jobs[0].hyper, jobs[0].mode)
     both = run_lanes(jobs, program, dataset, on_device, saved={})
     (second,) = run_lanes(jobs[1:], program, dataset, on_device, saved={})
     assert second.digest == both[1].digest != both[0].digest
@@ -522,7 +530,10 @@ def test_the_head_is_taken_over_where_classes_are_the_same(source):
     def head(**keys) -> bool:
         made = study(**keys)
         (trials,) = make_plan(made, expand(made), find=find_source).trials
-        return trials[0].static.start.head
+        static = trials[0].static
+        assert static is not None
+        assert static.start is not None
+        return static.start.head
 
     others = {"name": (X, Y), "classes": ["a", "b", "d"], "split": SPLIT}
     assert head(**after(source))

@@ -55,7 +55,7 @@ def study(**train) -> fd.Study:
 def planned(made: fd.Study):
     plan = make_plan(made, expand(made))
     (contest,) = plan.contests
-    streams = dict.fromkeys(("init", "order", "dropout", "augment"), 0)
+    streams: dict[str, int] = dict.fromkeys(("init", "order", "dropout", "augment"), 0)
     job = make_job(plan, 0, contest.make("measure", 0, 0, streams, None))
     assert job.static is not None
     return job._replace(variables=True, static=job.static._replace(variables=True)), plan.datasets[
@@ -87,11 +87,11 @@ def by_hand(job, dataset, *, weight: float, count: int = 6):
     own = jax.random.fold_in(keys["order"], 1)
     steps = np.arange(count)
     few, many = dataset.train.inputs, dataset.unlabelled
-    labelled = indices_on_host(jax.random.key_data(keys["order"]), steps, n=9, batch_size=BATCH)
-    hidden = indices_on_host(jax.random.key_data(own), steps, n=len(many), batch_size=BATCH * RATIO)
-    w, b, counted = *(np.float64(x) for x in BEGUN(job)), 0
+    labelled = indices_on_host(words(keys["order"]), steps, n=9, batch_size=BATCH)
+    hidden = indices_on_host(words(own), steps, n=len(many), batch_size=BATCH * RATIO)
+    (w, b), counted = begun(), 0
     for one, other in zip(labelled, hidden, strict=True):
-        x, u = np.float64(few[one]), np.float64(many[other])
+        x, u = few[one].astype(np.float64), many[other].astype(np.float64)
         g = (softmax(x @ w + b) - np.eye(3)[dataset.train.targets[one]]) / BATCH
         p = softmax(u @ w + b)
         sure = p.max(1) >= THRESHOLD
@@ -101,12 +101,16 @@ def by_hand(job, dataset, *, weight: float, count: int = 6):
     return w, b, counted
 
 
-def BEGUN(job):
+def words(key) -> np.ndarray:
+    return np.asarray(jax.random.key_data(key))
+
+
+def begun():
     from funcdl.models.make import make_model
 
     variables = make_model("logistic", 3).init(stream_keys(0, "measure", 0)["init"], X[:1])
     (dense,) = variables["params"].values()
-    return dense["kernel"], dense["bias"]
+    return np.asarray(dense["kernel"], np.float64), np.asarray(dense["bias"], np.float64)
 
 
 def kept(result):

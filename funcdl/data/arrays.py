@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from funcdl.data.convert import examples, to_inputs, to_targets
@@ -61,11 +61,12 @@ def presplit(
     """
     given = {"train": train, "validation": validation, "test": test}
     splits = {name: _convert(name, pair) for name, pair in given.items()}
-    expected = _element(splits["train"])
+    blank = _blank(splits["train"])
+    expected = _element(splits["train"], blank)
     for name, part in splits.items():
-        if _element(part) != expected:
+        if (found := _element(part, blank)) != expected:
             raise DataError(
-                f"an example of the {name} split is {_element(part)}, but one of the training "
+                f"an example of the {name} split is {found}, but one of the training "
                 f"split is {expected}; all splits must hold the same arrays"
             )
     names = _names(classes)
@@ -86,10 +87,18 @@ def _convert(name: str, pair: tuple[PyTree, PyTree]) -> Split:
     return part
 
 
-def _element(part: Split) -> str:
-    """One example's arrays, as text: what must agree between splits."""
+def _element(part: Split, blank: Collection[str]) -> str:
+    """One example's arrays but for the blank ones, as text: what must agree between splits."""
     named = leaves(part.inputs, "inputs") + leaves(part.targets, "targets")
-    return ", ".join(f"{name} {leaf.dtype}{list(leaf.shape[1:])}" for name, leaf in named)
+    said = (
+        f"{name} {leaf.dtype}{list(leaf.shape[1:])}" for name, leaf in named if name not in blank
+    )
+    return ", ".join(said)
+
+
+def _blank(train: Split) -> set[str]:
+    """Targets without numbers in training, such as sets of what is not to be ranked."""
+    return {name for name, leaf in leaves(train.targets, "targets") if 0 in leaf.shape[1:]}
 
 
 def _names(classes: Sequence[str] | int | None) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from funcdl.data import DATASETS
 from funcdl.data.arrays import arrays, presplit
 from funcdl.data.convert import examples
+from funcdl.data.digest import digest
 from funcdl.data.labelled import with_labelled, with_unlabelled
 from funcdl.data.only import with_only
 from funcdl.errors import DataError, Problem, StudyError
@@ -57,7 +58,8 @@ def _made(what: Any, arguments: dict[str, Any]) -> Dataset:
     if isinstance(what, Dataset):
         parts = (what.train, what.validation, what.test)
         found = presplit(*parts, **{"classes": what.classes, **_without_split(arguments)})
-        return _with_units(with_unlabelled(found, what.unlabelled), what.units)
+        found = with_unlabelled(_with_ids(found, what.ids), what.unlabelled)
+        return _with_units(found, what.units)
     if isinstance(what, Mapping):
         if set(what) != {"train", "validation", "test"}:
             raise DataError(
@@ -98,6 +100,12 @@ def _called(function: Any, arguments: dict[str, Any]) -> Dataset:
             "funcdl.data.arrays.arrays(inputs, targets)"
         )
     return _with_units(found, found.units)
+
+
+def _with_ids(dataset: Dataset, ids: Mapping[str, int]) -> Dataset:
+    """The data set with what its integer inputs count, which decides the size of models."""
+    splits = {name: getattr(dataset, name) for name in ("train", "validation", "test")}
+    return dataset._replace(digest=digest(splits, dataset.classes, ids), ids=dict(ids))
 
 
 def _with_units(dataset: Dataset, units: Any) -> Dataset:

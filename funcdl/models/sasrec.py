@@ -63,7 +63,8 @@ class SASRec(nn.Module):
         for _ in range(self.depth - 1):
             block = Block(self.width, self.heads, self.expansion, self.dropout)
             x_BxTxW = block(x_BxTxW, causal(T) & present(there_BxT), train=train)
-        parts = items_IxW, bias_I, nn.LayerNorm()(self._latest(x_BxTxW, there_BxT, train))
+        latest_BxW = self._latest(x_BxTxW, there_BxT, train)
+        parts = items_IxW, bias_I, nn.LayerNorm()(latest_BxW)
         return scored(self, dot_products, parts, self.negatives if train else 0)
 
     def _latest(self, x_BxTxW: jax.Array, there_BxT: jax.Array, train: bool) -> jax.Array:

@@ -1,0 +1,255 @@
+"""Recommenders: against NumPy in float64, by what they must not read, and in the engine's wrappers."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import special
+
+from funcdl.data.sequences import leave_last_out
+from funcdl.errors import DataError
+from funcdl.models import RECOMMENDERS
+from funcdl.models.choices import Candidates
+from funcdl.models.make import make_model
+from funcdl.optimizers.build import make_optimizer
+from funcdl.tasks.load import make_task
+from funcdl.train.precision import computing_in
+from funcdl.train.remat import rematerialised
+from funcdl.train.run import make_train
+from funcdl.train.streams import stream_keys
+
+ITEMS, USERS, TIME = 40, 7, 5
+SMALL: dict[str, dict[str, Any]] = {
+    "matrix_factorisation": {"width": 6},
+    "ncf": {"width": 6, "hidden": [5, 3]},
+    "two_tower": {"width": 6, "hidden": [5]},
+    "sasrec": {"width": 6, "depth": 2, "heads": 2},
+}
+TASK = make_task("recommendation")
+quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+each = pytest.mark.parametrize("name", RECOMMENDERS)
+
+
+def small(name, **more):
+    ids = {"items": ITEMS, "users": USERS}
+    return make_model({"name": name, **SMALL[name], **more}, ITEMS, ids)
+
+
+def inputs(n=6):
+    rng = np.random.default_rng(0)
+    history = rng.integers(1, ITEMS, (n, TIME)).astype(np.int32)
+    for row in range(n):
+        history[row, : row % TIME] = 0  # short ones, padded in front
+    return {
+        "history": jnp.asarray(history),
+        "user": jnp.asarray(rng.integers(0, USERS, n), jnp.int32),
+    }
+
+
+def started(model, amount=0.1):
+    """Parameters away from where they start, where biases are zero."""
+    params: Any = quick(model.init)(jax.random.key(0), inputs())["params"]
+    return jax.tree.map(lambda p: p + amount * jnp.sin(jnp.arange(p.size)).reshape(p.shape), params)
+
+
+def scores_of(model, params, x):
+    return model.apply({"params": params}, x, train=False, rngs={})[0]
+
+
+def affine(part, x):
+    return x @ part["kernel"] + part["bias"]
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def numpy_matrix_factorisation(p, history, user):
+    return p["users"][user] @ p["items"].T + p["bias"]
+
+
+def numpy_ncf(p, history, user):
+    """He et al. (2017), equations 8 to 12, pair by pair."""
+    scores = np.zeros((len(user), ITEMS))
+    for row, u in enumerate(user):
+        for i in range(ITEMS):
+            h = np.concatenate([p["users_network"][u], p["items_network"][i]])
+            for layer in (1, 2):
+                h = relu(h @ p[f"layer_{layer}"] + p[f"layer_{layer}_bias"])
+            network = h @ p["layer_3"] + p["layer_3_bias"]
+            product = (p["weights"] * p["users_product"][u] * p["items_product"][i]).sum()
+            scores[row, i] = product + network[0] + p["bias"][i]
+    return scores
+
+
+def numpy_two_tower(p, history, user):
+    means = np.stack([p["items"][row[row > 0]].mean(0) for row in history])
+    h = np.concatenate([means, p["users"][user]], 1)
+    h = affine(p["person"]["Dense_1"], relu(affine(p["person"]["Dense_0"], h)))
+    item = relu(p["items"] @ p["item_1"] + p["item_1_bias"]) @ p["item_2"] + p["item_2_bias"]
+    return h @ item.T + p["bias"]
+
+
+def norm(part, x):
+    centred = x - x.mean(-1, keepdims=True)
+    scale = np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-6)
+    return centred / scale * part["scale"] + part["bias"]
+
+
+def gelu(x):
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+
+
+def numpy_attention(q, k, v, heads=2):
+    """One reader `[w]` of the positions `[t, w]`, head by head."""
+    found = []
+    for part in np.split(np.arange(len(q)), heads):
+        weights = special.softmax(k[:, part] @ q[part] / np.sqrt(len(part)))
+        found.append(weights @ v[:, part])
+    return np.concatenate(found)
+
+
+def numpy_sasrec(p, history, user):
+    """Kang & McAuley (2018), section III, one person and one position at a time, without padding."""
+    out = []
+    block = p["Block_0"]
+    for row in history:
+        real = row > 0
+        x = p["items"][row[real]] + p["positions"][0][real]
+        q, k, v = np.split(affine(block["Dense_0"], norm(block["LayerNorm_0"], x)), 3, 1)
+        read = [numpy_attention(q[t], k[: t + 1], v[: t + 1]) for t in range(len(x))]
+        x = x + affine(block["Dense_1"], np.stack(read))
+        h = gelu(affine(block["Dense_3"], norm(block["LayerNorm_1"], x)))
+        x = x + affine(block["Dense_2"], h)
+        normed = norm(p["LayerNorm_0"], x)
+        k, v = np.split(affine(p["Dense_1"], normed), 2, 1)
+        last = x[-1] + affine(p["Dense_2"], numpy_attention(affine(p["Dense_0"], normed[-1]), k, v))
+        last = last + affine(p["Dense_3"], gelu(affine(p["Dense_4"], norm(p["LayerNorm_1"], last))))
+        out.append(norm(p["LayerNorm_2"], last))
+    return np.stack(out) @ p["items"].T + p["bias"]
+
+
+NUMPY = {
+    "matrix_factorisation": numpy_matrix_factorisation,
+    "ncf": numpy_ncf,
+    "two_tower": numpy_two_tower,
+    "sasrec": numpy_sasrec,
+}
+
+
+@each
+def test_scores_are_those_of_numpy_and_so_are_those_of_candidates(name):
+    """Of all items in float64; and of drawn items, the same for all or each example's own."""
+    model, x = small(name, negatives=9), inputs()
+    params = started(model)
+
+    @quick
+    def both(params, x) -> Any:
+        drawn, _ = model.apply(
+            {"params": params}, x, train=True, rngs={"dropout": jax.random.key(1)}
+        )
+        assert isinstance(drawn, Candidates)
+        own = drawn.score(items=jnp.arange(6, dtype=jnp.int32)[:, None] + jnp.arange(3)[None])
+        return scores_of(model, params, x), drawn.score(items=drawn.drawn[None]), own, drawn
+
+    found, of_drawn, of_own, drawn = both(params, x)
+    wide = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
+    wanted = NUMPY[name](wide, np.asarray(x["history"]), np.asarray(x["user"]))
+    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(of_drawn, wanted[:, np.asarray(drawn.drawn)], rtol=2e-4, atol=2e-5)
+    own = np.take_along_axis(wanted, np.arange(6)[:, None] + np.arange(3), axis=1)
+    np.testing.assert_allclose(of_own, own, rtol=2e-4, atol=2e-5)
+    assert drawn.drawn.shape == (9,)
+    assert float(drawn.each) == pytest.approx((ITEMS - 1) / 9)
+
+
+def test_draws_are_uniform_over_all_items_but_padding():
+    model = small("matrix_factorisation", negatives=20_000)
+    params: Any = started(model)
+    drawn: Any = model.apply(
+        {"params": params}, inputs(), train=True, rngs={"dropout": jax.random.key(0)}
+    )[0]
+    counts = np.bincount(np.asarray(drawn.drawn), minlength=ITEMS)
+    assert counts[0] == 0
+    assert len(counts) == ITEMS
+    expected = 20_000 / (ITEMS - 1)
+    assert ((counts[1:] - expected) ** 2 / expected).sum() < 80  # chi2 of 38: p = 1e-4 at 80
+
+
+@pytest.mark.parametrize("name", ["sasrec", "two_tower"])
+def test_padding_is_read_by_nobody(name):
+    """What stands in its row changes no other item's score."""
+    model, x = small(name), inputs()
+    params = started(model)
+    apply = quick(lambda params: scores_of(model, params, x))
+    spoilt = {**params, "items": params["items"].at[0].set(1e3)}
+    np.testing.assert_array_equal(apply(params)[:, 1:], apply(spoilt)[:, 1:])
+
+
+def tiny():
+    """25 people who walk round a circle of items, from where they are: each next item is certain."""
+    rng = np.random.default_rng(0)
+    walks = [(np.arange(9) + rng.integers(0, 20)) % 20 for _ in range(25)]
+    who, what = np.repeat(np.arange(25), 9), np.concatenate(walks)
+    return leave_last_out(who, what, np.tile(np.arange(9), 25), length=3)
+
+
+@each
+def test_learns_next_items_by_heart_also_rematerialised_in_bfloat16_and_in_lanes(name):
+    """Full and sampled softmax; what is sampled learns what counts for all items."""
+    data = tiny()
+    TASK.check(data)
+    sizes = {"width": 16, "negatives": 8, **({"depth": 1} if name == "sasrec" else {})}
+    spec = {**SMALL[name], **sizes}
+    model = make_model({"name": name, **spec}, TASK.outputs(data), data.ids)
+    hyper = {"optimizer.learning_rate": jnp.float32(0.05), "train.steps": jnp.float32(200)}
+    keys = stream_keys(0, "tune", 0)
+
+    def made(model):
+        return make_train(model, TASK, make_optimizer("adam"), batch_size=25)
+
+    train = made(model)
+    state = quick(train.init)(keys, hyper, data.train)
+    evaluate = quick(train.evaluate)
+    before = evaluate(state, hyper, data.train)
+    after = quick(train.chunk)(state, keys, hyper, data.train, jnp.int32(200))
+    assert int(after.diverged_at) == -1
+    found = evaluate(after, hyper, data.train)
+    assert float(found["loss"].mean()) < 0.7 * float(before["loss"].mean())
+    assert float(found["recall@10"].mean()) > 0.9
+    state, held = jax.eval_shape(lambda: state), data.train
+    for wrapped in (rematerialised(model), computing_in(model, "bfloat16")):
+        shaped = jax.eval_shape(made(wrapped).chunk, state, keys, hyper, held, jnp.int32(1))
+        assert jax.tree.map(lambda x: (x.shape, x.dtype), shaped) == jax.tree.map(
+            lambda x: (x.shape, x.dtype), state
+        )
+    two = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, *x.shape), x.dtype), state)
+    lanes = jax.vmap(lambda s: train.chunk(s, keys, hyper, held, jnp.int32(1)))
+    assert jax.tree.structure(jax.eval_shape(lanes, two)) == jax.tree.structure(two)
+
+
+@pytest.mark.parametrize("name", ["two_tower", "sasrec"])
+def test_dropout_rates_may_be_traced(name):
+    def apply(rate) -> Any:
+        model = small(name, dropout=rate, negatives=0)
+        params = model.init(jax.random.key(0), inputs())
+        return model.apply(params, inputs(), train=True, rngs={"dropout": jax.random.key(1)})[0]
+
+    assert jax.eval_shape(apply, jnp.float32(0.5)).shape == (6, ITEMS)
+
+
+def test_what_does_not_fit_is_said():
+    for given, message in (
+        ({"name": "sasrec", "heads": 4}, "heads that divide width"),
+        ({"name": "sasrec", "depth": 0}, "a depth of 1 or more"),
+        ({"name": "ncf", "hidden": []}, "NCF needs a layer"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            small(**given).init(jax.random.key(0), inputs())
+    with pytest.raises(DataError, match=r"reads 'user', integers \[batch\].*movielens, ratings"):
+        small("ncf").init(jax.random.key(0), jnp.zeros((2, 3)))
+    with pytest.raises(DataError, match=r"reads 'history'.*float32\[2, 3\]"):
+        small("sasrec").init(jax.random.key(0), {"history": jnp.zeros((2, 3))})
