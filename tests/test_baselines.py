@@ -30,7 +30,9 @@ def spec_of(name):
     return {"name": name, **SMALL.get(name.removesuffix("_regressor"), {})}
 
 
-@pytest.mark.parametrize("name", [n for n, path in BASELINES.items() if path.startswith("sklearn.")])
+@pytest.mark.parametrize(
+    "name", [n for n, path in BASELINES.items() if path.startswith("sklearn.")]
+)
 def test_every_baseline_gives_finite_metrics_and_the_same_twice(name):
     task = CLASSIFICATION if name in CLASSIFIERS else REGRESSION
     inputs, labels = points()

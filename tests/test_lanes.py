@@ -167,7 +167,8 @@ print(worst)
 
 
 @pytest.mark.parametrize(
-    "family", ["mlp"] + [pytest.param(name, marks=pytest.mark.slow) for name in ("cnn", "transformer")]
+    "family",
+    ["mlp"] + [pytest.param(name, marks=pytest.mark.slow) for name in ("cnn", "transformer")],
 )
 def test_lanes_and_runs_alone_agree_in_float64(family: str):
     static, hyper = cut(

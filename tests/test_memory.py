@@ -54,7 +54,9 @@ def run(one: fd.Study, out: Path) -> fd.Results:
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.", marks=pytest.mark.slow),
+        pytest.param(
+            "RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.", marks=pytest.mark.slow
+        ),
         "real",
     ],
 )

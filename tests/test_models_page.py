@@ -36,7 +36,10 @@ def highway(monkeypatch):
 
 def test_every_model_is_named():
     table = PAGE.split("\n\n")[2]
-    assert set(re.findall(r"`([a-z_]+)`", table)) == set(models.MODELS) | {"anomaly", "recommendation"}
+    assert set(re.findall(r"`([a-z_]+)`", table)) == set(models.MODELS) | {
+        "anomaly",
+        "recommendation",
+    }
 
 
 def test_the_added_model_is_its_equation(highway):

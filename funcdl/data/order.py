@@ -61,7 +61,9 @@ def indices(key: Array, step: Array | int, *, n: int, batch_size: int) -> Array:
     step = jnp.asarray(step, jnp.uint32)
     if batch_size > n:
         epochs, which, positions = _whole_epochs(n, batch_size)
-        keys = jax.vmap(lambda epoch: _round_keys(key, epoch, _rounds(n)))(step * len(epochs) + epochs)
+        keys = jax.vmap(lambda epoch: _round_keys(key, epoch, _rounds(n)))(
+            step * len(epochs) + epochs
+        )
         return shuffled(positions, keys[which].T, n).astype(jnp.int32)
     batches = n // batch_size
     epoch, batch = step // batches, step % batches
@@ -99,7 +101,9 @@ def indices_on_host(words: np.ndarray, steps: np.ndarray, *, n: int, batch_size:
         positions = np.broadcast_to(positions, epochs.shape)
     else:
         epochs, batches = np.divmod(np.asarray(steps, np.uint32), np.uint32(n // batch_size))
-        positions = batches[:, None] * np.uint32(batch_size) + np.arange(batch_size, dtype=np.uint32)
+        positions = batches[:, None] * np.uint32(batch_size) + np.arange(
+            batch_size, dtype=np.uint32
+        )
         epochs = epochs[:, None]
     words = np.asarray(words, np.uint32)[
         :, None

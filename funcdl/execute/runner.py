@@ -78,9 +78,7 @@ def run_job(
     began = time.perf_counter()
     keys = stream_keys(job.seed, job.phase, job.streams)
     hyper = as_scalars(job.hyper)
-    state = saved.state if saved else program.init(
-        keys, hyper, for_init(on_device), *job.beginning
-    )
+    state = saved.state if saved else program.init(keys, hyper, for_init(on_device), *job.beginning)
     feed = Feed(on_device, [keys], job.end)
     measured = Measured(job, dataset, saved.progress if saved else None)
     step = int(state.step)

@@ -71,7 +71,9 @@ def _measured(table: pa.Table | None, method: str, folder: Folder) -> dict[int, 
     if table is None:
         raise StoreError(f"{folder.path}: holds no finished run")
     metric = folder.plan["question"]["selected_by"]
-    wanted = [n for n in (*_COLUMNS, "current", "phase", "predictions", metric) if n in table.column_names]
+    wanted = [
+        n for n in (*_COLUMNS, "current", "phase", "predictions", metric) if n in table.column_names
+    ]
     found: dict[str, dict[int, dict[str, Any]]] = {}
     for row in table.select(wanted).to_pylist():
         if row["current"] and row["phase"] == "measure":

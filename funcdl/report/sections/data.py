@@ -31,7 +31,8 @@ def _said(one: Holding) -> str:
     where = f" (in {listing(blocks)})" if blocks else ""
     rule = f"split {one.rule}" if one.rule else "which came split"
     text = (
-        f"{plain(one.name, 60)}{where}: {sum(one.sizes) + one.unlabelled:,} examples, {rule}. {train:,} are trained on, "
+        f"{plain(one.name, 60)}{where}: {sum(one.sizes) + one.unlabelled:,} examples, {rule}. "
+        f"{train:,} are trained on, "
         f"{validation:,} (validation) choose among trials, and {test:,} (test) are what methods are judged "
         "by; nothing is chosen by them."
     )
