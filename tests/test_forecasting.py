@@ -181,7 +181,12 @@ def test_targets_without_details_and_steps_that_are_not_finite_are_refused():
     data = cut()
     check_data("forecasting", data)
     assert make_task(QUANTILES).outputs(data) == 9
-    bare = data._replace(train=data.train._replace(targets=data.train.targets["steps"]))
+    bare = data._replace(
+        **{
+            name: (part := getattr(data, name))._replace(targets=part.targets["steps"])
+            for name in ("train", "validation", "test")
+        }
+    )
     broken = wide(data.test.targets)
     broken["steps"][4, 1] = np.nan
     for wrong, said in (
@@ -229,7 +234,12 @@ def test_quantiles_of_naive_forecasts_are_those_of_their_errors_in_training():
         fit_baseline("random_walk", data, make_task(QUANTILES), 0)
     with pytest.raises(StudyError, match=r"season of 10 steps does not lie in data\.window: 8"):
         fit_baseline({"name": "seasonal_naive", "period": 10}, data, make_task("forecasting"), 0)
-    bare = data._replace(train=data.train._replace(targets=data.train.targets["steps"]))
+    bare = data._replace(
+        **{
+            name: (part := getattr(data, name))._replace(targets=part.targets["steps"])
+            for name in ("train", "validation", "test")
+        }
+    )
     with pytest.raises(StudyError, match=r"data\.details: true"):
         fit_baseline("random_walk", bare, make_task("regression"), 0)
 

@@ -24,6 +24,7 @@ def check_series(dataset: Dataset) -> None:
     Raises:
       DataError: saying what is missing, or how many of the numbers are not finite and where the first is.
     """
+    check_splits(dataset)
     for name, split in named_splits(dataset):
         targets = split.targets
         if not isinstance(targets, Mapping) or not set(DETAILS) <= set(targets):
@@ -31,7 +32,6 @@ def check_series(dataset: Dataset) -> None:
                 f"targets of the {name} split are {_found(targets)}; forecasting needs the arrays "
                 f"{', '.join(DETAILS)}: set data.details: true (stocks, demand and series have it)"
             )
-    check_splits(dataset)
     for name, split in named_splits(dataset):
         steps = split.targets["steps"]
         bad = np.argwhere(~np.isfinite(steps))
