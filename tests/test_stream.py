@@ -107,8 +107,8 @@ def test_the_host_reads_what_the_device_would_gather(n, size):
 
 
 def test_the_host_refuses_what_the_device_refuses():
-    with pytest.raises(DataError, match="batch_size 9 does not fit 8"):
-        indices_on_host(np.zeros(2, np.uint32), np.arange(2), n=8, batch_size=9)
+    with pytest.raises(DataError, match="a batch of 0 of 8 training examples"):
+        indices_on_host(np.zeros(2, np.uint32), np.arange(2), n=8, batch_size=0)
 
 
 @pytest.mark.parametrize("n", [12_000, 1079])
