@@ -63,5 +63,5 @@ def test_the_best_is_twice_as_good_as_popularity(tmp_path: Path):
     means = results.table.set_index("method")["mean"]
     assert len(means) == 2 * 4 + 1
     assert means.max() >= 2 * means["popularity"]
-    best = results.comparisons.set_index("a")["verdict"][means.idxmax()]
+    best = results.comparisons.set_index("a")["verdict"][str(means.idxmax())]
     assert best == "better"
