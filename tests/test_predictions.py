@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ import funcdl as fd
 from funcdl.config.write import to_yaml
 from funcdl.data.load import make_data
 from funcdl.errors import DamageWarning, StudyError
+from funcdl.execute import jobs
 from funcdl.execute.lanes import run_lanes
 from funcdl.execute.looking import looking
 from funcdl.execute.measured import Measured
@@ -30,6 +32,7 @@ from funcdl.tasks.load import make_task
 from funcdl.train.assemble import assemble
 from funcdl.train.passes import EVALUATION, averaged
 from funcdl.train.streams import STREAMS, stream_keys
+from funcdl.types import Dataset, Split
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(160, 5)).astype(np.float32)
@@ -377,3 +380,21 @@ def test_metrics_and_keep_survive_writing():
     text = to_yaml(made)
     assert "metrics: [ece@30]" in text
     assert "keep: [predictions]" in text
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "kept"),
+    [
+        ("classification", np.array([1, 0]), [1, 0]),
+        ("recommendation", {"item": np.array([3, 4]), "seen": np.zeros((2, 1))}, [3, 4]),
+        ({"name": "forecasting"}, {"last": np.zeros(2), "steps": np.ones((2, 1))}, [[1], [1]]),
+        (lambda: None, {"b": np.zeros(2), "a": np.array([7, 8])}, [7, 8]),
+    ],
+    ids=["one array", "item", "steps", "own task"],
+)
+def test_of_several_targets_the_tasks_own_are_kept(task, targets, kept):
+    split = Split(np.zeros((2, 1)), targets)
+    plan = SimpleNamespace(datasets={"d": Dataset(split, split, split, (), "d")})
+    job = SimpleNamespace(data="d", task=task)
+    found = jobs._targets(plan, job, ["test", "parameters"])  # type: ignore[arg-type]
+    assert {name: array.tolist() for name, array in found.items()} == {"test": kept}

@@ -6,11 +6,14 @@ from collections.abc import Collection
 
 import numpy as np
 
+from funcdl.data.tree import leaves
 from funcdl.execute.messages import Job, Result
 from funcdl.plan.contest import Contest, Run
 from funcdl.plan.study import Plan
 from funcdl.store.ledger import Label
 from funcdl.store.row import Row
+from funcdl.tasks import TARGETS
+from funcdl.tasks.load import name_and_arguments
 
 PREDICTED = ("validation", "test")  # what else is kept of a run are parameters
 
@@ -68,13 +71,18 @@ def row_of(plan: Plan, position: int, run: Run, job: Job, result: Result, enviro
         program=job.program,
         environment=environment,
         data_digest=trial.data,
-        targets=_targets(plan, job.data, result.outputs),
+        targets=_targets(plan, job, result.outputs),
     )
 
 
-def _targets(plan: Plan, data: str, outputs: Collection[str]) -> dict[str, np.ndarray]:
-    """The targets of the splits whose predictions are kept."""
+def _targets(plan: Plan, job: Job, outputs: Collection[str]) -> dict[str, np.ndarray]:
+    """The targets of the splits whose predictions are kept; of several the task's own, or the first."""
     if not outputs:
         return {}
-    dataset, kept = plan.datasets[data], [name for name in outputs if name in PREDICTED]
-    return {split: np.asarray(getattr(dataset, split).targets) for split in kept}
+    dataset, kept = plan.datasets[job.data], [name for name in outputs if name in PREDICTED]
+    own = f"[{TARGETS.get(str(name_and_arguments(job.task)[0]))!r}]"
+    found = {}
+    for split in kept:
+        arrays = dict(leaves(getattr(dataset, split).targets))
+        found[split] = np.asarray(arrays.get(own, next(iter(arrays.values()))))
+    return found

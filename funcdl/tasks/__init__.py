@@ -8,6 +8,9 @@ TASKS = {
     "recommendation": "funcdl.tasks.recommendation:recommendation",
 }
 
+# Where targets are several arrays: the one that outputs are compared with, and kept beside them.
+TARGETS = {"forecasting": "steps", "recommendation": "item"}
+
 # The metrics that each task always has, and which way is better. A split's value is the mean over its
 # examples. Metrics of whole splits, computed where a study asks for them: `funcdl.tasks.summaries`.
 METRICS = {
