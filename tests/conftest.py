@@ -6,6 +6,8 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background jobs ignore Ctrl-C, and so would every program that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # likewise under nohup
 os.environ.setdefault("PJRT_NPROC", "1")  # as workers run: bits do not depend on the cores
 
 import jax
