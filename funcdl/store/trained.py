@@ -101,7 +101,9 @@ def _kept(folder: Path, rows: Mapping[int, Mapping[str, Any]]) -> dict[int, Arra
     for line in lines:
         if line.run:
             of_run.setdefault(line.run, {})[line.split] = line.array
-    kept = {i: parameters_of(of_run.get(row["id"], {})) for i, row in rows.items()}
+    kept: dict[int, Arrays] = {
+        i: parameters_of(of_run.get(row["id"], {})) for i, row in rows.items()
+    }
     if not all(kept.values()):
         raise StoreError(
             f"{folder}: keeps no parameters of this method; add `keep: [parameters]` to its config and "
