@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+import funcdl as fd
+
 SMALL = """
 name: small
 task: classification
@@ -22,10 +24,10 @@ repeat: 3
 """
 
 
-def funcdl(*words: object, **options) -> subprocess.CompletedProcess[str]:
+def funcdl(*words: object, timeout: float = 300, **options) -> subprocess.CompletedProcess[str]:
     """The program with these words, in a process of its own."""
     command = [sys.executable, "-m", "funcdl", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options)
 
 
 def start(*words: object, **options) -> subprocess.Popen[str]:
@@ -39,6 +41,13 @@ def start(*words: object, **options) -> subprocess.Popen[str]:
         start_new_session=True,
         **options,
     )
+
+
+def carried_out(config: Path, out: Path, *words: object, timeout: float = 300) -> fd.Results:
+    """The results of a config that the program ran to its end, in a process of its own."""
+    ended = funcdl("run", config, *words, "--out", out, timeout=timeout)
+    assert ended.returncode == 0, ended.stderr
+    return fd.load(out)
 
 
 def write(folder: Path, text: str = SMALL) -> Path:

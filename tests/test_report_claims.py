@@ -23,6 +23,7 @@ from funcdl.report.figures.gallery import drawings
 from funcdl.report.folder import render
 from funcdl.report.level import level, over_looks
 from funcdl.report.notebook import notebook
+from funcdl.report.question import Holding
 from funcdl.report.record import records
 from funcdl.report.section import sections
 from funcdl.report.terminal import show
@@ -172,6 +173,10 @@ def test_split_studies_name_their_test_and_no_other():
     assert "corrected resampled t-test (Nadeau" in prose.tested(material.question, pairs)
     shown = drawings(material.question, table, records(material.runs), material.metrics)[0]
     assert "over random splits, corrected" in shown.title
+    data = Holding(("",), "stocks", "in order", 9, (9, 9, 9), (), (), None, rolling=True)
+    later = material.question._replace(holdings=(data,))
+    shown = drawings(later, table, records(material.runs), material.metrics)[0]
+    assert "over successive splits, corrected" in shown.title
     part = effects_of(material)
     assert "data like these (9 splits)" in part.paragraphs[0]
     for text in (

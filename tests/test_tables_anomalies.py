@@ -8,22 +8,16 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import funcdl as fd
 from funcdl.data.load import make_data
-from tests.study_tools import funcdl
+from tests.study_tools import carried_out
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "anomalies.yaml"
 TRAINED = {f"{model}/{rule}" for model in ("AE", "VAE", "SVDD") for rule in ("SGD", "AdamW")}
 METRICS = ["auroc", "average_precision", "f1_tuned", "precision_tuned", "recall_tuned"]
 
 
-def results_of(out: Path, *words: str) -> fd.Results:
-    ended = funcdl("run", TABLE, *words, "--out", out)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(out)
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return results_of(tmp_path_factory.mktemp("anomalies") / "out", "--variant", "quick")
+    return carried_out(TABLE, tmp_path_factory.mktemp("anomalies") / "out", "--variant", "quick")
 
 
 def test_three_architectures_two_optimizers_and_two_baselines(quick):
@@ -68,7 +62,7 @@ def test_principal_components_are_scikit_learns_on_the_same_split(quick):
 @pytest.mark.slow
 def test_the_whole_table_says_what_its_header_says(tmp_path: Path):
     """Orders hold on any machine, last digits need not."""
-    results = results_of(tmp_path / "out")
+    results = carried_out(TABLE, tmp_path / "out", timeout=1800)
     means = results.table.set_index(["block", "method"])["mean"]
     assert means["shuttle"].drop("PCA").min() > 0.99
     assert means["shuttle", "AE/AdamW"] > means["shuttle", "forest"]

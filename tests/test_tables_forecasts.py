@@ -7,22 +7,16 @@ import pytest
 
 import funcdl as fd
 from funcdl.data.load import make_data
-from tests.study_tools import funcdl
+from tests.study_tools import carried_out
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "forecasts.yaml"
 STOCKS = {"name": "stocks", "tickers": ["AAPL", "IBM", "MSFT"], "window": 32, "details": True}
 NAIVE = {"random walk", "a week ago"}
 
 
-def results_of(out: Path, *words: str) -> fd.Results:
-    ended = funcdl("run", TABLE, *words, "--out", out)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(out)
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return results_of(tmp_path_factory.mktemp("forecasts") / "out", "--variant", "quick")
+    return carried_out(TABLE, tmp_path_factory.mktemp("forecasts") / "out", "--variant", "quick")
 
 
 def test_three_architectures_and_two_optimizers_beside_two_naive_forecasts(quick):
@@ -74,7 +68,7 @@ def test_the_report_says_that_tuning_came_before(quick):
 @pytest.mark.slow
 def test_no_network_is_better_than_the_random_walk_at_the_price_itself(tmp_path: Path):
     """And all are far better than the price of a week ago; quantiles are a little better than its own."""
-    results = results_of(tmp_path / "out")
+    results = carried_out(TABLE, tmp_path / "out", timeout=1800)
     assert set(results.runs["status"]) <= {"ok", "diverged"}
     assert len(results.table) == 12
     measured = results.runs[results.runs["phase"] == "measure"]

@@ -9,22 +9,16 @@ from sklearn.metrics import average_precision_score, f1_score
 
 import funcdl as fd
 from funcdl.data.phishing import phishing
-from tests.study_tools import funcdl
+from tests.study_tools import carried_out
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "fraud.yaml"
 BASELINES = {"boosting", "forest", "logistic", "autoencoder score"}
 METRICS = ["precision", "recall", "f1", "average_precision", "auroc"]
 
 
-def results_of(out: Path, *words: str) -> fd.Results:
-    ended = funcdl("run", TABLE, *words, "--out", out)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(out)
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return results_of(tmp_path_factory.mktemp("fraud") / "out", "--variant", "quick")
+    return carried_out(TABLE, tmp_path_factory.mktemp("fraud") / "out", "--variant", "quick")
 
 
 def test_three_architectures_two_optimizers_and_four_baselines(quick):
@@ -81,7 +75,7 @@ def test_what_is_trained_learns_and_what_is_not_told_of_fraud_knows_less(quick):
 
 @pytest.mark.slow
 def test_the_whole_table_says_what_its_header_says(tmp_path: Path):
-    results = results_of(tmp_path / "out")
+    results = carried_out(TABLE, tmp_path / "out", timeout=1800)
     assert set(results.runs["status"]) == {"ok"}
     means = results.table.set_index("method")["mean"]
     assert len(means) == 2 * 5 + len(BASELINES)

@@ -9,17 +9,14 @@ from sklearn.linear_model import LogisticRegression
 import funcdl as fd
 from funcdl.config import expand, load
 from funcdl.data.mnist_5k import mnist_5k
-from tests.study_tools import funcdl
+from tests.study_tools import carried_out
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "images.yaml"
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    out = tmp_path_factory.mktemp("images") / "out"
-    ended = funcdl("run", TABLE, "--variant", "quick", "--out", out)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(out)
+    return carried_out(TABLE, tmp_path_factory.mktemp("images") / "out", "--variant", "quick")
 
 
 def test_the_whole_table_has_what_was_promised():

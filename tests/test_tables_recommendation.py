@@ -5,22 +5,16 @@ from pathlib import Path
 import pytest
 
 import funcdl as fd
-from tests.study_tools import funcdl
+from tests.study_tools import carried_out
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "recommendation.yaml"
 METRICS = ["loss", "ndcg@10", "recall@10", "precision@10", "mrr"]
 USERS = 671
 
 
-def results_of(out: Path, *words: str) -> fd.Results:
-    ended = funcdl("run", TABLE, *words, "--out", out)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(out)
-
-
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return results_of(tmp_path_factory.mktemp("films") / "out", "--variant", "quick")
+    return carried_out(TABLE, tmp_path_factory.mktemp("films") / "out", "--variant", "quick")
 
 
 def test_three_architectures_and_popularity_are_judged_by_each_user(quick):
@@ -58,7 +52,7 @@ def test_models_learn_and_popularity_is_as_good_as_it_is(quick):
 
 @pytest.mark.slow
 def test_the_best_is_twice_as_good_as_popularity(tmp_path: Path):
-    results = results_of(tmp_path / "out")
+    results = carried_out(TABLE, tmp_path / "out", timeout=1800)
     assert set(results.runs["status"]) == {"ok"}
     means = results.table.set_index("method")["mean"]
     assert len(means) == 2 * 4 + 1

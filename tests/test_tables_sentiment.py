@@ -10,17 +10,11 @@ import funcdl as fd
 from funcdl.baselines.fit import predict_baseline
 from funcdl.data.load import make_data
 from funcdl.tasks.load import make_task
-from tests.study_tools import funcdl
+from tests.study_tools import carried_out
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "sentiment.yaml"
 MODELS = ("bag", "CNN", "GRU", "transformer")
 BASELINES = {"tfidf", "majority"}
-
-
-def results_of(out: Path, *words: str) -> fd.Results:
-    ended = funcdl("run", TABLE, *words, "--out", out)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(out)
 
 
 def measured(results: fd.Results, method: str, metric: str) -> np.ndarray:
@@ -31,7 +25,7 @@ def measured(results: fd.Results, method: str, metric: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return results_of(tmp_path_factory.mktemp("sentiment") / "out", "--variant", "quick")
+    return carried_out(TABLE, tmp_path_factory.mktemp("sentiment") / "out", "--variant", "quick")
 
 
 def test_all_architectures_beside_the_rows_that_count_words(quick: fd.Results):
@@ -73,7 +67,7 @@ def test_every_model_learns_something(quick: fd.Results):
 @pytest.mark.slow
 def test_the_best_network_comes_as_far_as_counting_words(tmp_path: Path):
     """The mark: an F1 within .02 of that of TF-IDF with logistic regression."""
-    results = results_of(tmp_path / "out")
+    results = carried_out(TABLE, tmp_path / "out", timeout=1800)
     assert set(results.runs["status"]) <= {"ok", "diverged"}
     means = results.table.set_index("method")["mean"]
     assert means.drop(list(BASELINES)).max() > means["tfidf"] - 0.02

@@ -27,8 +27,7 @@ def fit_baseline(
     Inputs are flattened to `[n, features]`. A classifier's probabilities, cut off below at 2.2e-16,
     become logits by their logarithm; a regressor's predictions are outputs as they are. An estimator
     with a method `outputs(inputs, width)` is given the inputs unflattened, and gives what the task's
-    models give, `[n, ...]`. It runs on
-    one thread, so that its bits do not depend on the number of cores.
+    models give, `[n, ...]`. It runs on one thread, so that its bits do not depend on the number of cores.
 
     Args:
       spec: a name in `BASELINES`, a scikit-learn estimator or its class, or a mapping with one of

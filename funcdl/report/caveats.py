@@ -107,7 +107,7 @@ def _one_split(question: Question) -> str:
     """Splits overlap: what one search trained on or chose by, another split's test set may hold."""
     if "split" not in (*question.vary, *question.cross) or not question.trials:
         return ""
-    if question.holdings and all(one.rolling for one in question.holdings):
+    if question.rolling:
         return (
             "Hyperparameters were chosen once, on a split that ends before every test split begins: how "
             "the choice would vary with the time at which it is made is in no interval."

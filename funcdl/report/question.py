@@ -137,6 +137,11 @@ class Question(NamedTuple):
     setting: Mapping[str, str] = {}
     holdings: tuple[Holding, ...] = ()
 
+    @property
+    def rolling(self) -> bool:
+        """Whether the splits of all its data follow one another in time."""
+        return bool(self.holdings) and all(one.rolling for one in self.holdings)
+
     def of(self, block: str) -> Question:
         """The question of one block alone."""
         return self._replace(

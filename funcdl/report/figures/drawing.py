@@ -18,6 +18,7 @@ from rich.cells import cell_len
 from funcdl.report.figures.palette import Look
 from funcdl.report.wording import plain
 
+TOP = 0.2  # inches above the axes, where a power of ten may stand
 INK, FAINT, OTHERS = "#1f2328", "#d8dee4", "#9aa1a9"
 WIDTH = 5.2  # inches; a phone shows it at nearly its own size
 FONT = (
@@ -28,7 +29,7 @@ WIDE = "MWmw@%…"
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
-    "axes.formatter.limits": (-3, 4),
+    "axes.formatter.limits": (-5, 6),
     "axes.formatter.useoffset": False,
     "axes.grid": True,
     "axes.labelcolor": INK,
@@ -111,7 +112,7 @@ def fit(figure: Figure, left: float = 0.7, bottom: float = 0.45) -> None:
     """Margins in inches; cheaper than a layout engine and the same everywhere."""
     width, height = figure.get_size_inches()
     figure.subplots_adjust(
-        left=left / width, right=1 - 0.12 / width, bottom=bottom / height, top=1 - 0.1 / height
+        left=left / width, right=1 - 0.12 / width, bottom=bottom / height, top=1 - TOP / height
     )
 
 

@@ -50,7 +50,8 @@ def intervals(question: Question, rows: list[Record], block: str, shown: Looks) 
     fit(figure, left=0.25 + max(map(breadth, names)))
     hollow = "; hollow: some repeats diverged" if any(r["status"] != "ok" for r in rows) else ""
     split = any(row["population"] == SPLITS for row in rows)
-    alone = "over random splits, corrected for their overlap" if split else _alone(rows)
+    kind = "successive" if question.rolling else "random"
+    alone = f"over {kind} splits, corrected for their overlap" if split else _alone(rows)
     what = "thin: for data like these, thick: for this test set" if two else alone
     title = f"{axis_title(question.metric)}: mean and {level(question)} interval, {what}{hollow}"
     return Drawing(block, title, f"{title}. Best first: {', '.join(names)}.", figure, "intervals")
