@@ -64,21 +64,25 @@ def test_numbers_are_traced_and_the_rest_is_static():
 
 
 def test_a_step_sees_the_augmented_batch_and_nothing_else_does():
-    """The first step of SGD, by hand; evaluation is that of the plain examples."""
+    """Two steps of SGD by hand, each with draws of its own; evaluation is that of the plain examples."""
     (static, hyper), keys = parts(), stream_keys(0, "measure", 0)
     train = assemble(static, DATA)
     start = quick(train.init)(keys, hyper, DATA.train)
-    found = quick(train.chunk)(start, keys, hyper, DATA.train, 1)
-    batch = batch_at(DATA.train, keys["order"], jnp.int32(0), 16)
-    x = make_augment(SHIFTED)(jax.random.fold_in(keys["augment"], 0), batch.inputs)
+    found = quick(train.chunk)(start, keys, hyper, DATA.train, 2)
+    batches = [batch_at(DATA.train, keys["order"], jnp.int32(step), 16) for step in (0, 1)]
+    changed = [
+        make_augment(SHIFTED)(jax.random.fold_in(keys["augment"], step), batch.inputs)
+        for step, batch in enumerate(batches)
+    ]
+    x, labels = jnp.concatenate(changed), jnp.concatenate([batch.targets for batch in batches])
 
     plain, numbers = parts([])
     by_hand = assemble(plain, DATA)
-    rows = Window(jnp.int32(0), Split(x, batch.targets))
-    expected = quick(by_hand.chunk)(start, keys, numbers, rows, 1)
+    rows = Window(jnp.int32(0), Split(x, labels))
+    expected = quick(by_hand.chunk)(start, keys, numbers, rows, 2)
     for one, other in zip(*map(jax.tree.leaves, (found, expected)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    unchanged = quick(by_hand.chunk)(start, keys, numbers, DATA.train, 1)
+    unchanged = quick(by_hand.chunk)(start, keys, numbers, DATA.train, 2)
     assert abs(float(unchanged.loss_sum) - float(found.loss_sum)) > 1e-3
     values = quick(train.evaluate)(found, hyper, DATA.test)
     expected = quick(by_hand.evaluate)(found, numbers, DATA.test)

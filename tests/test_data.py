@@ -184,7 +184,7 @@ def test_the_digest_is_of_everything_that_matters_and_nothing_else():
 
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     same = [x, np.asfortranarray(x), x.astype(">f4"), x[::-1][::-1]]
-    assert len({of(y) for y in same}) == 1
+    assert len({of(y) for y in same} | {of(x, ids={})}) == 1
     others = [
         of(x),
         of(x.reshape(2, 3, 1)),
@@ -193,6 +193,9 @@ def test_the_digest_is_of_everything_that_matters_and_nothing_else():
         of(x, (1, 0)),
         of(x, classes=("a", "b")),
         of(x, classes=("ab",)),
+        of(x, ids={"tokens": 6}),
+        of(x, ids={"tokens": 7}),
+        of(x, ids={"items": 6}),
         digest({"train": Split({"a": x}, np.array([0, 1], np.int32))}),
         digest({"test": Split(x, np.array([0, 1], np.int32))}),
     ]

@@ -223,6 +223,8 @@ def test_only_some_classes_are_left_and_numbered_as_they_are_named():
         mask = np.isin(before.targets, [7, 3, 9])
         np.testing.assert_array_equal(left.inputs, before.inputs[mask])
         np.testing.assert_array_equal(np.array([7, 3, 9])[left.targets], before.targets[mask])
+    other = make_data({"name": "digits", "only": [9, 3, 7]})
+    assert len({full.digest, some.digest, other.digest}) == 3
     few = make_data({"name": "digits", "only": [7, 3], "labelled": 6})
     assert np.bincount(few.train.targets).tolist() == [3, 3]
 

@@ -204,6 +204,8 @@ def test_make_model_takes_all_kinds(spec):
         ("mpl", "^model: unknown model 'mpl'; did you mean mlp; allowed logistic, mlp"),
         ({"name": "mlp", "hiden": [4]}, "^model: MLP: .*'hiden'; its arguments are: hidden, activ"),
         ({"name": "mlp", "outputs": 4}, "^model.outputs: is set by the task"),
+        ({"name": "text_cnn", "tokens": 9}, "^model.tokens: is set by the data"),
+        ({"name": "mlp", "users": 4}, "^model.users: is set by the data"),
         ({"hidden": [4]}, "^model: has no name"),
         ({"name": nn.Dense(3), "features": 4}, "^model.features: a Dense is already made"),
         ({"name": Net, "hiden": 4}, "^model: Net: .*'hiden'; its arguments are: hidden"),

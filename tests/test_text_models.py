@@ -19,9 +19,12 @@ from funcdl.data.load import make_data
 from funcdl.errors import DataError, StudyError
 from funcdl.models.embedding import Embedding
 from funcdl.models.make import make_model
+from funcdl.plan.program import program_id
 from funcdl.tasks.load import make_task
+from funcdl.train.assemble import Static
 from funcdl.train.precision import computing_in
 from funcdl.train.remat import compiler_options, rematerialised
+from funcdl.types import Dataset, Split
 from tests.test_bring_data import WRITTEN
 from tests.test_models_families import numpy_gru, numpy_lstm
 
@@ -249,3 +252,14 @@ def test_the_documented_texts_are_learnt_by_the_documented_model(tmp_path, monke
     np.testing.assert_array_equal(np.argmax(found, 1), data.test.targets)
     counted = predict_baseline("tfidf_logistic", data, task, 0)["test"]
     np.testing.assert_array_equal(np.argmax(counted, 1), data.test.targets)
+
+
+def test_vocabularies_of_different_sizes_make_different_programs():
+    """Their arrays have equal shapes, and the model's table has not."""
+    static = Static({}, {"name": "text_cnn"}, {}, {}, 16, 1, False, False, False)
+    split = Split(np.zeros((4, 8), np.int32), np.zeros(4, np.int32))
+    few, many = (
+        Dataset(split, split, split, ("a", "b"), "d", ids={"tokens": size}) for size in (50, 60)
+    )
+    assert program_id(static, few) == program_id(static, few._replace(digest="e"))
+    assert program_id(static, few) != program_id(static, many)
