@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -26,6 +27,7 @@ from funcdl.types import Dataset, Split, State, Task
 
 EVALUATION_BATCH = 1024  # examples at once
 EVALUATION_TOTAL = 2**16  # examples at once, over all lanes of a device
+COMPILED_AT_ONCE = 4  # functions of a program
 STALE_BEFORE = (0, 9)  # version of JAX; see `_compiler_options`
 
 
@@ -100,37 +102,43 @@ def compile_program(
         train = over_lanes(train, mesh, streamed=streamed, drawn=drawn, started=started)
         start = stacked([start] * lanes, mesh)
     options = _compiler_options()
-    init = jax.jit(train.init, **where).lower(keys, scalars, first, *start)
-    init = init.compile(options | _for_one_call())
-    state = jax.eval_shape(train.init, keys, scalars, first, *start)
-    state = jax.tree.map(_with_sharding, state, init.output_shardings)
-    chunk = jax.jit(train.chunk, donate_argnums=0, **where)
-    batch, _ = next(batches(dataset.validation, rows))
-    if mesh and not lanes:
-        batch = jax.device_put(batch, rows_over(mesh))
+    for_chunk = compiler_options(jax.default_backend()) if static.remat else {}
     looking = (keys["dropout"], np.zeros(2, np.int32)) if drawn else ()
-    predict = None
-    if static.outputs or wants_outputs(make_task(static.task)):
-        predict = jax.jit(train.predict).lower(state, scalars, batch.inputs, *looking)
-        predict = predict.compile(options)
-    trained = jax.jit(train.trained).lower(state, scalars) if static.variables else None
-    traced = chunk.trace(state, keys, scalars, for_compiling(on_device), stop)
-    compiled = traced.lower().compile(
-        options | (compiler_options(jax.default_backend()) if static.remat else {})
-    )
+    predict = trained = None
+    # Python traces one after the other; XLA compiles meanwhile, on cores that would be idle.
+    with ThreadPoolExecutor(COMPILED_AT_ONCE) as pool:
+        lowered = jax.jit(train.init, **where).lower(keys, scalars, first, *start)
+        init = pool.submit(lowered.compile, options | _for_one_call())
+        state = jax.eval_shape(train.init, keys, scalars, first, *start)
+        if mesh:
+            state = jax.tree.map(_with_sharding, state, init.result().output_shardings)
+        jitted = jax.jit(train.chunk, donate_argnums=0, **where)
+        traced = jitted.trace(state, keys, scalars, for_compiling(on_device), stop)
+        chunk = pool.submit(traced.lower().compile, options | for_chunk)
+        batch, _ = next(batches(dataset.validation, rows))
+        if mesh and not lanes:
+            batch = jax.device_put(batch, rows_over(mesh))
+        lowered = jax.jit(train.evaluate).lower(state, scalars, batch, *looking)
+        evaluate = pool.submit(lowered.compile, options)
+        if static.outputs or wants_outputs(make_task(static.task)):
+            lowered = jax.jit(train.predict).lower(state, scalars, batch.inputs, *looking)
+            predict = pool.submit(lowered.compile, options)
+        if static.variables:
+            lowered = jax.jit(train.trained).lower(state, scalars)
+            trained = pool.submit(lowered.compile, options)
     shared = mesh.size if mesh and not lanes else 1
     program = Program(
-        init=init,
-        chunk=compiled,
-        evaluate=jax.jit(train.evaluate).lower(state, scalars, batch, *looking).compile(options),
+        init=init.result(),
+        chunk=chunk.result(),
+        evaluate=evaluate.result(),
         rows=rows,
         parameters=sum(x.size for x in jax.tree.leaves(shapes.variables["params"])),
         lanes=lanes,
         mesh=mesh,
-        cost=cost(compiled, traced.jaxpr, mode.width if lanes else 1, shared),
-        predict=predict,
+        cost=cost(chunk.result(), traced.jaxpr, mode.width if lanes else 1, shared),
+        predict=predict and predict.result(),
         drawn=drawn,
-        trained=trained.compile(options) if trained else None,
+        trained=trained and trained.result(),
     )
     return program, time.perf_counter() - began
 

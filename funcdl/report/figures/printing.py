@@ -7,6 +7,8 @@ import warnings
 from typing import Any
 
 import matplotlib
+import matplotlib.backends.backend_agg  # loaded with this module, not at the first figure
+import matplotlib.backends.backend_pdf
 from matplotlib.figure import Figure
 
 from funcdl.report.figures.drawing import style

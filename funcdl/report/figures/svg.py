@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import matplotlib
+import matplotlib.backends.backend_svg  # loaded with this module, not at the first figure
 from matplotlib.figure import Figure
 
 from funcdl.report.figures.drawing import FAINT, INK, OTHERS, style
