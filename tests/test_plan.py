@@ -17,6 +17,7 @@ from funcdl.execute.messages import Job
 from funcdl.execute.queue import LOAD_SECONDS, Queue
 from funcdl.plan.code import digest_of
 from funcdl.plan.contest import Contest, Outcome, Run, chosen, due, most
+from funcdl.plan.mode import Mode
 from funcdl.plan.rungs import Rung
 from funcdl.plan.samplers import points
 from funcdl.plan.study import make_plan
@@ -258,6 +259,18 @@ def test_a_worker_stays_with_its_program():
     queue.took("p", 10 * LOAD_SECONDS)
     assert taken(queue, 2) == ["p1"]
     assert len(queue) == 0
+
+
+def test_a_worker_takes_a_run_for_each_of_its_devices():
+    """One that is tried again goes alone; a mesh takes all devices for one run."""
+    queue = Queue()
+    for i in range(5):
+        queue.put(job("p", f"p{i}"))
+    queue.put(job("p", "again"), first=True, alone=True)
+    queue.put(job("m", "m0")._replace(mode=Mode(mesh={"data": 4})))
+    queue.put(job("m", "m1")._replace(mode=Mode(mesh={"data": 4})))
+    took = [[one.id for one in queue.take(1, devices=4)] for _ in range(5)]
+    assert took == [["again"], ["p0", "p1", "p2", "p3"], ["p4"], ["m0"], ["m1"]]
 
 
 def test_a_lost_workers_program_is_free_again():

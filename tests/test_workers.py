@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,6 +16,7 @@ import funcdl as fd
 from funcdl.config import load as load_config
 from funcdl.execute import inline, patience, settings
 from funcdl.execute.status import Status
+from funcdl.store.environments import read_environments
 from tests.fatal import entangled, fatal
 from tests.study_tools import funcdl, start, write
 from tests.test_resume import EVERY, events, wait_until
@@ -41,6 +43,7 @@ model: {name: mlp, hidden: [16], dropout: 0.1}
 optimizer: {name: adamw, learning_rate: 0.01}
 repeat: 1
 """
+EIGHT = "--xla_force_host_platform_device_count=8"
 # A process that was told nothing of how workers run, and much that would change numbers.
 PLAIN = {key: value for key, value in os.environ.items() if key != "PJRT_NPROC"} | {
     "JAX_ENABLE_X64": "1",
@@ -80,6 +83,25 @@ def test_bits_do_not_depend_on_the_number_of_workers(
     results = fd.run(study, out=tmp_path / "out", workers=workers, observe=lambda status: None)
     same(results, families)
     assert jax.config.values == before, "the settings of this process are its own again"
+
+
+@pytest.mark.slow
+def test_eight_devices_do_a_run_each(families: fd.Results, tmp_path: Path):
+    """The answer is that of one device, to last digits; the bits are those of eight again."""
+    env, config = os.environ | {"XLA_FLAGS": EIGHT}, write(tmp_path, FAMILIES)
+    for name in ("one", "two"):
+        ended = funcdl("run", config, "--out", tmp_path / name, env=env)
+        assert ended.returncode == 0, ended.stderr
+    runs, again = (fd.load(tmp_path / name).runs for name in ("one", "two"))
+    assert runs.drop(columns="seconds").equals(again.drop(columns="seconds"))
+    (facts,) = read_environments(tmp_path / "one").values()
+    assert facts["devices"] == "8"
+    columns = ["method", "phase", "repeat", "status", "steps"]
+    assert runs[columns].equals(families.runs[columns])
+    for metric in ("test/loss", "test/accuracy"):
+        np.testing.assert_allclose(runs[metric], families.runs[metric], rtol=1e-5)
+    for _, together in runs[runs.method != "forest"].groupby("method"):
+        assert together.seconds.nunique() == 1, "equal shares of one time"
 
 
 @pytest.mark.parametrize("cores", ["0", "0,1"])
@@ -242,7 +264,7 @@ def test_a_worker_that_crashes_is_killed_or_hangs_is_replaced_and_its_run_goes_o
 
 def test_a_worker_that_xla_hangs_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Not every version of XLA hangs; `fatal` hangs in the test before on all of them."""
-    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+    monkeypatch.setenv("XLA_FLAGS", EIGHT.replace("8", "2"))
     marker, out = tmp_path / "marker", tmp_path / "out"
     study = fd.Study(
         task="classification",

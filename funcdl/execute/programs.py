@@ -83,7 +83,7 @@ def compile_program(
     train = assemble(static, dataset, over(mesh) if mesh else None)
     rows = min(EVALUATION_BATCH, max(_rows(dataset.validation), _rows(dataset.test)))
     keys, scalars = stream_keys(0, "tune", 0), as_scalars(hyper)
-    stop, lanes, where = np.int32(0), 0, {}
+    stop, where, lanes = np.int32(0), {}, mode.lanes(jax.local_device_count())
     first = for_init(on_device)
     start = blank(static.start)
     shapes = jax.eval_shape(train.init, keys, scalars, first, *start)
@@ -92,14 +92,14 @@ def compile_program(
         rows = -(-rows // mesh.size) * mesh.size
         keys, scalars, stop = placed((keys, scalars, stop), mesh, lanes=False)
         where = {"out_shardings": shardings(shapes, mesh)}
-    elif mode.name == "vmap":
+    elif lanes:
         mesh = lane_mesh(jax.local_devices())
-        lanes = mode.width * (mesh.size if mesh else 1)
         rows = min(rows, max(1, EVALUATION_TOTAL // mode.width))
         keys, scalars = stacked([keys] * lanes, mesh), stacked([scalars] * lanes, mesh)
         stop = placed(np.zeros(lanes, np.int32), mesh, lanes=True)
         streamed, started = hosted(on_device), bool(start)
-        train = over_lanes(train, mesh, streamed=streamed, drawn=drawn, started=started)
+        which = {"streamed": streamed, "drawn": drawn, "started": started}
+        train = over_lanes(train, mesh, alone=mode.name == "each", **which)
         start = stacked([start] * lanes, mesh)
     options = _compiler_options()
     for_chunk = compiler_options(jax.default_backend()) if static.remat else {}

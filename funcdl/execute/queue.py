@@ -36,7 +36,7 @@ class Queue:
     def take(self, worker: Hashable, devices: int = 1) -> tuple[Job, ...]:
         """What this worker should do now, on its devices; nothing if it had better wait.
 
-        Under "each" that is one run; under "vmap" as many as the program has lanes.
+        That is one run, or as many as the program has lanes.
         """
         program = self._choose(worker)
         if program is None:
@@ -44,8 +44,7 @@ class Queue:
         self._holders.setdefault(program, set()).add(worker)
         line = self._waiting[program]
         first = line[0]
-        together = first.mode.name == "vmap" and first.id not in self._alone
-        lanes = first.mode.width * devices if together else 1
+        lanes = 1 if first.id in self._alone else first.mode.lanes(devices) or 1
         taken: list[Job] = []
         passed: list[Job] = []
         while line and len(taken) < lanes:

@@ -38,12 +38,11 @@ class Shelf:
         from funcdl.train.mesh import make_mesh
 
         assert job.static is not None
-        dataset, size, lanes = self.datasets[job.data], job.static.batch_size, 0
+        dataset, size = self.datasets[job.data], job.static.batch_size
         ratio = (job.static.unlabelled or {"ratio": 0})["ratio"]
         mesh = make_mesh(job.mode.mesh) if job.mode.mesh else None
-        if job.mode.name == "vmap":
+        if lanes := job.mode.lanes(jax.local_device_count()):
             mesh = lane_mesh(jax.local_devices())
-            lanes = job.mode.width * (mesh.size if mesh else 1)
         parts = (dataset.train, *([Split(dataset.unlabelled, ())] if ratio else []))
         staying = any(stays(split, job.stream) for split in parts)
         key = (job.data, job.mode.name, ratio > 0, (size, ratio, lanes) if staying else None)

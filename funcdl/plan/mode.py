@@ -47,6 +47,18 @@ class Mode(NamedTuple):
             facts["mesh"] = dict(self.mesh)
         return facts
 
+    def lanes(self, devices: int) -> int:
+        """How many runs one worker does together on its devices; 0 for one without an axis of lanes.
+
+        Under "each" that is one a device, unless all devices share a run.
+
+        >>> Mode("vmap", 8).lanes(1), Mode("vmap", 8).lanes(4), Mode().lanes(1), Mode().lanes(4)
+        (8, 32, 0, 4)
+        """
+        if self.name == "vmap":
+            return self.width * devices
+        return devices if devices > 1 and not self.mesh else 0
+
 
 EACH = Mode()
 

@@ -26,6 +26,7 @@ def over_lanes(
     streamed: bool | tuple[bool, bool] = False,
     drawn: bool = False,
     started: bool = False,
+    alone: bool = False,
 ) -> Train:
     """The run's functions with a leading axis of lanes on everything but the data.
 
@@ -39,20 +40,22 @@ def over_lanes(
             since each lane has an order of its own; for data that are `Partly` labelled, of both parts.
         drawn: whether `evaluate` and `predict` take a key, with an axis of lanes, and a place.
         started: whether `init` takes what each lane begins with.
+        alone: whether there is one lane a device, which then computes what a run alone does.
 
     Returns:
         `init(keys, hyper, data)`, `chunk(state, keys, hyper, data, stop)` with `stop` [lanes],
         `evaluate(state, hyper, split)`, whose values are [lanes, n], and `predict` likewise.
     """
     beginning = (0, 0, None, *((0,) if started else ()))
-    init = jax.vmap(train.init, beginning)
-    if mesh is not None and mesh.devices.flat[0].platform == "cpu":
+    over = _single if alone else jax.vmap
+    init = over(train.init, beginning)
+    if not alone and mesh is not None and mesh.devices.flat[0].platform == "cpu":
         # XLA:CPU waits for ever on the QR decompositions of several lanes on several devices.
         init = _one_by_one(train.init)
-    chunk = jax.vmap(train.chunk, (0, 0, 0, _of_data(streamed, None, 0), 0))
+    chunk = over(train.chunk, (0, 0, 0, _of_data(streamed, None, 0), 0))
     looking = (0, 0, None, *((0, None) if drawn else ()))
-    evaluate, predict = (jax.vmap(f, looking) for f in (train.evaluate, train.predict))
-    trained = jax.vmap(train.trained)
+    evaluate, predict = (over(f, looking) for f in (train.evaluate, train.predict))
+    trained = over(train.trained, (0, 0))
     if mesh is None:
         return Train(init, chunk, evaluate, predict, trained)
     lane, same = PartitionSpec(AXIS), PartitionSpec()
@@ -77,6 +80,24 @@ def _of_data(streamed: bool | tuple[bool, bool], shared: Any, own: Any) -> Any:
     if isinstance(streamed, tuple):
         return Partly._make(_of_data(one, shared, own) for one in streamed)
     return Window._make([shared, own]) if streamed else shared
+
+
+def _single(function: Any, axes: tuple[Any, ...]) -> Any:
+    """What `jax.vmap` does, for an axis of one lane: takes it away, and puts it back on the result."""
+
+    def over(*arguments: Any) -> Any:
+        inner = [_without(a, argument) for a, argument in zip(axes, arguments, strict=True)]
+        return jax.tree.map(lambda x: x[None], function(*inner))
+
+    return over
+
+
+def _without(axes: Any, argument: Any) -> Any:
+    """An argument, or a tuple's parts, without the axis of lanes where they have one."""
+    if isinstance(axes, tuple):
+        parts = [_without(a, part) for a, part in zip(axes, argument, strict=True)]
+        return type(argument)(*parts)
+    return argument if axes is None else jax.tree.map(lambda x: x[0], argument)
 
 
 def _one_by_one(init: Any) -> Any:
