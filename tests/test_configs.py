@@ -27,6 +27,8 @@ QUICKLY = {
 }
 
 
+# Of many programs, and of parts that have plain tests of their own.
+SLOW = {"few_labels", "across", "uncertainty", "augmentation", "labelled", "transfer"}
 TABLES = [path for path in CONFIGS if path.parent.name == "tables"]  # each has a test of its own
 OTHERS = [path for path in CONFIGS if path not in TABLES]
 
@@ -52,7 +54,13 @@ def test_says_what_it_asks_and_how_it_is_run(path: Path):
     assert "funcdl run configs/" in head
 
 
-@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in SLOW))
+        for path in OTHERS
+    ],
+)
 def test_runs(path: Path, tmp_path: Path):
     if path.stem == "transfer":  # begins with what this one leaves where it is run
         source = path.with_name("transfer_source.yaml")
