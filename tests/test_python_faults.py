@@ -119,7 +119,7 @@ def test_a_worker_that_hangs_is_ended_and_its_run_failed(tmp_path, monkeypatch):
                 {"name": asleep, "learning_rate": 0.1, "label": "asleep"},
             ]
         },
-        repeat=2,
+        repeat=1,
     )
     results = fd.run(study, out=tmp_path / "out", workers=2, observe=lambda status: None)
     runs = results.runs.set_index("method")
