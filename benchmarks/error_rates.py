@@ -21,6 +21,8 @@ from funcdl.stats.nonparametric import permutation, sign_flip, wilcoxon
 from funcdl.stats.paired import paired_t
 from funcdl.stats.sequential import planned, running_p
 from funcdl.stats.verdict import verdict
+from tests.test_across_looks import PROBLEMS, over_problems
+from tests.test_across_looks import WORLDS as GROWN
 from tests.test_error_rates import (
     ALPHA,
     OF_EXAMPLES,
@@ -170,6 +172,13 @@ def many() -> Iterator[Row]:
     yield "*any of 6 pairs, uncorrected*", "n = 3, 5, 10", found
 
 
+def problems() -> Iterator[Row]:
+    """Tests over problems, each of which has as many repeats as its own contrasts took."""
+    found = [rejected(over_problems(rng(), 4000, *how)) for how in GROWN]
+    name = f"signed-rank over {PROBLEMS} problems that grew until decided"
+    yield name, "looks 5, 10, 20, 40; margin, none", found
+
+
 def free() -> Iterator[Row]:
     for test in (sign_flip, wilcoxon):
         rates = [
@@ -183,7 +192,8 @@ def free() -> Iterator[Row]:
 
 def main() -> None:
     print("| what | where | rate |\n|---|---|---|")
-    parts = (single, crossed, agreeing, pulled, learnt, splits, sequential, margins, many, free)
+    parts = (single, crossed, agreeing, pulled, learnt, splits, sequential, margins, many)
+    parts = (*parts, problems, free)
     for part in parts:
         for what, where, rates in part():
             shown = ", ".join(f"{rate:.3f}".lstrip("0") for rate in rates)

@@ -28,8 +28,8 @@ from funcdl.execute.supervisor import OutOfMemory, Supervisor
 from funcdl.plan.code import code_digest
 from funcdl.plan.study import FLAGS, Plan, make_plan
 from funcdl.plan.widths import narrower
+from funcdl.plan_json import changes, known_widths, write_record
 from funcdl.progress import Progress
-from funcdl.record import changes, known_widths, write_record
 from funcdl.report.asked import lanes_note, looks_of, make_question
 from funcdl.report.files import FILES
 from funcdl.report.question import Question

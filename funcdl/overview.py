@@ -55,7 +55,12 @@ def _data(plan: Plan) -> list[str]:
     for digest, facts in plan.datasets.facts.items():
         alike.setdefault(_splits(facts), []).append(digest)
     if not plan.library.splits.vary:
-        return [f"  data {d[:12]}: {said}" for said, digests in alike.items() for d in digests]
+        known = plan.datasets.facts
+        return [
+            f"  data {d[:12]}: {said}{_twice(known[d])}"
+            for said, digests in alike.items()
+            for d in digests
+        ]
     return [f"  data in {len(digests)} splits: {said}" for said, digests in alike.items()]
 
 
@@ -99,4 +104,28 @@ def _parameters(trial: Any, dataset: Any) -> int:
 def _splits(facts: Facts) -> str:
     names = ("train", "validation", "test")
     sizes = (f"{n} {name}" for n, name in zip(facts.sizes, names, strict=True))
-    return f"{', '.join(sizes)} examples"
+    return f"{', '.join(sizes)} examples{_inputs(facts)}{_classes(facts.classes)}"
+
+
+def _inputs(facts: Facts) -> str:
+    """The shape of an example's inputs, and their dtype."""
+    start = "['train'].inputs"
+    told = [
+        f"{path.removeprefix(start)} {dtype}{list(shape[1:])}".strip()
+        for path, shape, dtype in facts.shapes
+        if path.startswith(start)
+    ]
+    return f", inputs {', '.join(told)}" if told else ""
+
+
+def _classes(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    return f", {len(names)} classes: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+
+
+def _twice(facts: Facts) -> str:
+    """What a model has seen before it is asked."""
+    if facts.shared is None or not facts.shared.test:
+        return ""
+    return f"; {facts.shared.test} test examples have the inputs of a training example"

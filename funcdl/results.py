@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from funcdl.errors import DamageError, DamageWarning
-from funcdl.record import read_record
+from funcdl.plan_json import read_record
 from funcdl.report.answer import Answer, answer
 from funcdl.report.comparisons import comparisons
 from funcdl.report.material import Material

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from funcdl.record import write_record
+from funcdl.plan_json import write_record
 from funcdl.report.question import Question, Search
 from funcdl.store.environments import remember_environment
 from funcdl.store.log import log_event

@@ -30,7 +30,7 @@ from funcdl.stats.across.normalise import by_pool
 from funcdl.stats.across.pairwise import pairwise
 from funcdl.stats.across.profile import run_profile
 from funcdl.stats.across.ranking import mean_ranks, problem_ranks
-from funcdl.stats.across.signed_rank import problems_needed, signed_rank, smallest_p
+from funcdl.stats.signed_rank import problems_needed, signed_rank, smallest_p
 
 INF = float("inf")
 # AUC of C4.5, +m, +cf and +m+cf on 14 data sets (Demšar, 2006, table 6); the .9751 undoes a tie

@@ -1,64 +1,99 @@
-"""A run inside a study is the run alone, bit for bit: each family of models, five optimizers."""
+"""A run inside a study is the run alone, bit for bit: every family of models, five optimizers.
 
+Alone is `make_train` called by hand: without the engine, in one piece.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import jax
+import numpy as np
 import pytest
 
 import funcdl as fd
-from tests.study_tools import bits
+from funcdl.config import expand
+from funcdl.execute import programs
+from funcdl.execute.runner import digest
+from funcdl.models import MODELS
+from funcdl.models.make import make_model
+from funcdl.optimizers.build import make_optimizer
+from funcdl.plan.recipe import cut
+from funcdl.tasks.load import make_task
+from funcdl.train.run import make_train
+from funcdl.train.streams import stream_keys
+from tests.contract import case_of
+from tests.quick import OPTIONS
 
-FAMILIES = {
-    "logistic": "logistic",
-    "mlp": {"name": "mlp", "hidden": [16], "dropout": 0.1},
-    "cnn": {"name": "cnn", "channels": [4]},
-    "resnet": {"name": "resnet", "channels": [4]},
-    "lstm": {"name": "lstm", "hidden": [8]},
-    "gru": {"name": "gru", "hidden": [8]},
-    "transformer": {"name": "transformer", "width": 16, "depth": 1, "heads": 2, "dropout": 0.1},
-}
-OPTIMIZERS = {
-    "sgd": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9},
+RULES = {
+    "sgd": {"name": "sgd", "learning_rate": 0.01, "momentum": 0.9},
     "adamw": {"name": "adamw", "learning_rate": 0.01},
     "lion": {"name": "lion", "learning_rate": 0.001},
     "rmsprop": {"name": "rmsprop", "learning_rate": 0.01},
     "schedule_free_adamw": {"name": "schedule_free_adamw", "learning_rate": 0.01},
 }
-PAIRS = [(f, o) for f in FAMILIES for o in OPTIMIZERS]
-# In a plain run every family and every optimizer once.
-FEW = [(f, list(OPTIMIZERS)[i % len(OPTIMIZERS)]) for i, f in enumerate(FAMILIES)]
+STEPS, BATCH = 5, 8
 
 
-def study(pairs: list[tuple[str, str]]) -> fd.Study:
+def study(rules: Mapping[str, str]) -> fd.Study:
+    """The families, each with its optimizer and with the task and the data that suit it."""
     return fd.Study(
-        task="classification",
-        data="digits",
-        train={"steps": 12, "batch_size": 16, "eval_every": 6, "schedule": "constant"},
+        train={"steps": STEPS, "batch_size": BATCH, "eval_every": 2, "schedule": "constant"},
         compare={
-            "approach": {
-                f"{family} {rule}": {"model": FAMILIES[family], "optimizer": OPTIMIZERS[rule]}
-                for family, rule in pairs
+            "family": {
+                name: {
+                    "task": case_of(name).task,
+                    "data": {"name": case_of(name).data()},
+                    "model": {"name": name, **case_of(name).model},
+                    "optimizer": RULES[rule],
+                }
+                for name, rule in rules.items()
             }
         },
-        repeat=2,
+        select={"metric": "validation/loss"},
+        repeat=1,
     )
 
 
-def compare(pairs: list[tuple[str, str]], tmp_path: Path) -> None:
-    together = fd.run(study(pairs), out=tmp_path / "all", workers=2, observe=lambda status: None)
-    runs = bits(together.runs)
-    assert set(runs["status"]) == {"ok"}
-    assert runs["digest"].nunique() == 2 * len(pairs)
-    for i, pair in enumerate(pairs):
-        out = tmp_path / str(i)
-        alone = bits(fd.run(study([pair]), out=out, workers=0, observe=lambda status: None).runs)
-        inside = runs[runs["method"] == " ".join(pair)].reset_index(drop=True)
-        assert inside.equals(alone[inside.columns]), pair
+def alone(name: str, recipe: Mapping[str, Any], options: dict[str, Any]) -> str:
+    """The digest of what a run by hand ends with."""
+    (static, numbers), data = cut(recipe), case_of(name).data()
+    task, rule = make_task(case_of(name).task), dict(static.optimizer)
+    optimizer = make_optimizer(rule.pop("name"), rule, schedule={"name": "constant"})
+
+    def run(hyper):
+        traced = {k.removeprefix("model."): v for k, v in hyper.items() if k.startswith("model.")}
+        model = make_model({**static.model, **traced}, task.outputs(data), data.ids)
+        return make_train(model, task, optimizer, batch_size=BATCH)
+
+    cheap = options | {"xla_backend_optimization_level": 0}
+    init = jax.jit(lambda keys, hyper, split: run(hyper).init(keys, hyper, split))
+    chunk = jax.jit(lambda s, keys, h, split, stop: run(h).chunk(s, keys, h, split, stop))
+    given = (stream_keys(0, "measure", 0), programs.as_scalars(numbers), data.train)
+    state = init.lower(*given).compile(cheap)(*given)
+    rest = (*given, np.int32(STEPS))
+    return digest(chunk.lower(state, *rest).compile(options)(state, *rest).variables)
 
 
-def test_a_run_in_a_study_is_the_run_alone(tmp_path: Path):
-    compare(FEW, tmp_path)
+def compare(asked: fd.Study, options: dict[str, Any], tmp_path: Path, workers: int) -> None:
+    done = fd.run(asked, out=tmp_path / "out", workers=workers, observe=lambda status: None)
+    assert set(done.runs["status"]) == {"ok"}
+    found = done.runs.set_index("method")["digest"]
+    expected = {m.label: alone(m.label, m.recipe, options) for m in expand(asked).methods}
+    assert set(expected) == set(MODELS)
+    assert {name for name in expected if found[name] != expected[name]} == set()
+    assert found.nunique() == len(MODELS)
+
+
+def test_a_run_in_a_study_is_the_run_alone(tmp_path: Path, monkeypatch):
+    """Every family with one of the optimizers, compiled fast: of the engine this shows as much."""
+    monkeypatch.setattr(programs, "_compiler_options", lambda: OPTIONS)
+    rules = {name: list(RULES)[i % len(RULES)] for i, name in enumerate(MODELS)}
+    compare(study(rules), OPTIONS, tmp_path, workers=0)
 
 
 @pytest.mark.slow
-def test_every_family_with_every_optimizer(tmp_path: Path):
-    compare(PAIRS, tmp_path)
+@pytest.mark.parametrize("rule", RULES)
+def test_every_family_with_every_optimizer(rule: str, tmp_path: Path):
+    """As programs are really compiled, in two workers."""
+    compare(study(dict.fromkeys(MODELS, rule)), programs._compiler_options(), tmp_path, workers=2)

@@ -1,4 +1,4 @@
-"""Models of anomalies: one battery for all, and each against references that are not ours."""
+"""Models of anomalies, each against references that are not ours; what all models owe is in test_models."""
 
 from functools import partial
 from typing import Any
@@ -17,8 +17,7 @@ from funcdl.models.deep_svdd import away_from_zero
 from funcdl.models.make import make_model
 from funcdl.models.vae import bernoulli_surprise, divergence, normal_surprise
 from funcdl.signatures import is_traced, parameters
-from funcdl.train.precision import computing_in
-from funcdl.train.remat import rematerialised
+from tests.quick import quick
 
 SPECS = {
     "autoencoder": {"hidden": [16], "bottleneck": 3, "noise": 0.2},
@@ -27,7 +26,6 @@ SPECS = {
 }
 KEY = jax.random.key(0)
 each = pytest.mark.parametrize("name", SCORES)
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def small(name, **more):
@@ -56,87 +54,9 @@ def float64():
     jax.config.update("jax_enable_x64", False)
 
 
-def test_every_model_that_scores_is_in_the_battery():
-    assert set(SPECS) == set(SCORES)
-
-
-@each
-def test_scores_are_one_number_per_example_whatever_the_shape(name):
-    for shape in [(8, 8, 1), (7,), (5, 3)]:
-        model, x = small(name), jnp.zeros((3, *shape))
-        variables = jax.eval_shape(model.init, KEY, x)
-        for train in (False, True):
-            rngs: dict[str, Any] = {"dropout": KEY} if train else {}
-            for wrapped in (model, rematerialised(model), computing_in(model, "bfloat16")):
-                out, after = jax.eval_shape(
-                    lambda v, x, m=wrapped, t=train, r=rngs: m.apply(v, x, train=t, rngs=r),
-                    variables,
-                    x,
-                )
-                assert (out.shape, out.dtype) == ((3,), jnp.float32)
-                assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
-                    lambda leaf: (leaf.shape, leaf.dtype), variables
-                )
-
-
-@each
-def test_lanes_examples_and_keys(name):
-    """Lanes are runs alone, examples do not see each other in evaluation, and keys decide the noise."""
-    model = small(name)
-
-    @quick
-    def outcome(keys, x, other):
-        def lane(key):
-            variables = model.init(key, x[:1])
-            first, variables = model.apply(variables, x, train=True, rngs={"dropout": key})
-            again = model.apply(variables, x, train=True, rngs={"dropout": other})[0]
-            alone = model.apply(variables, x[:1], train=False, rngs={})[0]
-            return first, again, alone, model.apply(variables, x, train=False, rngs={})[0]
-
-        return lane(keys[0]), jax.vmap(lane)(keys)
-
-    alone, lanes = outcome(jax.random.split(KEY, 2), images(4), jax.random.key(7))
-    for one, many in zip(alone, lanes, strict=True):
-        np.testing.assert_allclose(one, many[0], rtol=1e-5, atol=1e-5)
-        assert not np.allclose(many[0], many[1])
-    first, again, single, scores = alone
-    np.testing.assert_allclose(single, scores[:1], rtol=1e-5)
-    assert np.allclose(first, again) == (name == "deep_svdd")  # it draws nothing
-    assert np.isfinite(np.stack([first, again, scores])).all()
-
-
-@each
-@pytest.mark.usefixtures("float64")
-def test_gradient_equals_a_finite_difference(name):
-    """Along one direction in all parameters at once, the noise held; in float64."""
-    model = small(name)
-
-    @quick
-    def slopes(variables, x):
-        variables, x = jax.tree.map(
-            lambda a: a.astype("float64") if a.dtype.kind == "f" else a, (variables, x)
-        )
-        _, variables = model.apply(variables, x, train=True, rngs={"dropout": KEY})
-        leaves, tree = jax.tree.flatten(variables["params"])
-        step = [jnp.cos(jnp.arange(p.size) + i).reshape(p.shape) for i, p in enumerate(leaves)]
-
-        def along(t):
-            moved = tree.unflatten([p + t * d for p, d in zip(leaves, step, strict=True)])
-            out = model.apply({**variables, "params": moved}, x, train=True, rngs={"dropout": KEY})
-            return out[0].mean()
-
-        eps = 1e-6
-        return jax.grad(along)(0.0), (along(eps) - along(-eps)) / (2 * eps)
-
-    exact, numeric = slopes(quick(model.init)(KEY, images(1)), images(6))
-    assert exact.dtype == jnp.float64
-    assert abs(exact) > 1e-3
-    np.testing.assert_allclose(exact, numeric, rtol=1e-6)
-
-
 @each
 def test_knows_32_zeros_from_other_digits(name):
-    """Trained by heart on zeros: the loss falls, and every other digit is stranger than most of them."""
+    """Trained on zeros: every other digit is stranger than most of them."""
     digits: Any = load_digits()
     pixels = jnp.asarray(digits.images[..., None] / 16, "float32")
     zeros, others = pixels[digits.target == 0][:32], pixels[digits.target != 0][:100]

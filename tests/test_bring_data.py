@@ -28,8 +28,10 @@ from funcdl.plan.splits import Splits
 
 DOCS = (Path(__file__).parents[1] / "docs/data.md").read_text()
 WRITTEN = [YAML(typ="safe").load(block) for block in re.findall(r"```yaml\n(.*?)```", DOCS, re.S)]
-# That of Hugging Face has a file of its own.
-EXAMPLES = [example for example in WRITTEN if example["data"]["name"] != "huggingface"]
+# Those of libraries have a file of their own.
+EXAMPLES = [
+    example for example in WRITTEN if example["data"]["name"] not in ("huggingface", "tfds")
+]
 RULE = {"by": "random", "test": 0.2, "validation": 0.2, "seed": 0}
 
 
@@ -88,7 +90,7 @@ def test_each_documented_way_loads_as_a_config_says(folder, example):
 
 def test_all_documented_ways_are_there():
     names = [example["data"]["name"] for example in WRITTEN]
-    assert names == ["npz", "table", "text", "images", "ratings", "series", "huggingface"]
+    assert names == ["npz", "table", "text", "images", "ratings", "series", "huggingface", "tfds"]
 
 
 def test_the_documented_python_runs(folder):

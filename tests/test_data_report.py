@@ -17,7 +17,7 @@ from funcdl.data.rows import blocks
 from funcdl.plan.datasets import facts_of
 from funcdl.plan.splits import Splits
 from funcdl.plan.study import make_plan
-from funcdl.record import read_record, write_record
+from funcdl.plan_json import read_record, write_record
 from funcdl.report.answer import Answer
 from funcdl.report.caveats import warnings
 from funcdl.report.holdings import holdings

@@ -15,7 +15,7 @@ from funcdl.api import make_question
 from funcdl.config import expand
 from funcdl.optimizers.inclusion import LARGE, RULES, Span, inclusion
 from funcdl.plan.study import make_plan
-from funcdl.record import write_record
+from funcdl.plan_json import write_record
 from funcdl.report.answer import answer
 from funcdl.report.figures.interaction import POINTS
 from funcdl.report.figures.palette import looks
@@ -602,7 +602,7 @@ def test_what_else_was_searched_is_a_part_of_the_rest():
 
 
 def test_searches_survive_the_record(tmp_path):
-    from funcdl.record import read_record
+    from funcdl.plan_json import read_record
     from funcdl.store.folder import FORMAT, Folder
     from funcdl.store.sealed import write_sealed
 

@@ -22,7 +22,7 @@ STOREYS = [
     {"store"},
     {"execute"},
     {"report"},
-    {"record", "progress", "tracking"},
+    {"plan_json", "progress", "tracking"},
     {"results", "catalogue", "overview", "verification"},
     {"api", "merging"},
     {"cli", "__init__"},

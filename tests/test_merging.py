@@ -6,6 +6,7 @@
 
 import itertools
 import json
+from types import SimpleNamespace as Namespace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,9 @@ from typer.testing import CliRunner
 import funcdl as fd
 from funcdl.cli import app
 from funcdl.errors import StoreError
-from funcdl.report.question import Search
+from funcdl.merging.join_holdings import join_holdings
+from funcdl.report.question import Holding, Search
+from funcdl.report.sections.data import data
 from funcdl.stats.same import same_distribution
 from funcdl.stats.welch import welch_crossed, welch_t
 from funcdl.store.sealed import read_sealed, write_sealed
@@ -141,6 +144,45 @@ def test_methods_without_a_common_repeat_are_independent_samples(tmp_path, examp
     page = (tmp_path / "out" / "report" / "index.html").read_text()
     assert "Welch" in page
     assert "seed 0 in a, seed 1 in b" in page
+
+
+DIGITS = Holding(("",), "digits", "at random (seed 0)", 1, (100, 50, 50), shared=(0, 0, 0))
+
+
+def test_the_joined_report_has_the_data_of_all_studies(tmp_path):
+    """Each data set once, whoever has it, with all blocks that use it."""
+    more = DIGITS._replace(name="letters", sizes=(300, 60, 60))
+    folders = [
+        study(tmp_path / "a", ("sgd",), holdings=(DIGITS,), judged={"d": "t"}, answered=(5,)),
+        study(
+            tmp_path / "b", ("adamw",), holdings=(more, DIGITS), judged={"e": "u"}, answered=(3,)
+        ),
+    ]
+    found = fd.compare(folders)
+    assert [one.name for one in found.question.holdings] == ["digits", "letters"]
+    assert all(one.splits == 1 for one in found.question.holdings)
+    assert found.question.judged == {"d": "t", "e": "u"}
+    assert found.question.answered == (3, 5)
+    (section,) = data(found.material, found.answer)
+    assert len(section.paragraphs) == 2
+
+
+def test_splits_of_several_seeds_are_counted_and_blocks_are_united(tmp_path):
+    """Repeats of one seed share their splits; those of another seed are more of them."""
+
+    def of(blocks, splits, shared):
+        return DIGITS._replace(blocks=blocks, splits=splits, rule="at random", shared=shared)
+
+    sizes = {"a": (0, 5, (3, 0, 0)), "b": (0, 8, (3, 0, 0)), "c": (7, 4, (1, 0, 0))}
+    folders = [
+        study(tmp_path / name, seed=seed, repeats=n, holdings=(of(("",), n, shared),))
+        for name, (seed, n, shared) in sizes.items()
+    ]
+    (one,) = fd.compare(folders).question.holdings
+    assert (one.splits, tuple(one.shared)) == (8 + 4, (3, 0, 0))
+    sources = [Namespace(seed=0, question=Namespace(holdings=(of((b,), 1, None),))) for b in "xy"]
+    (one,) = join_holdings(sources)
+    assert one.blocks == ("x", "y")
 
 
 def test_one_label_for_two_configs_is_told_apart(tmp_path):

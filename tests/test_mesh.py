@@ -23,6 +23,7 @@ from tests.study_tools import bits, funcdl, start, write
 from tests.test_resume import events, wait_until
 
 EIGHT = {"XLA_FLAGS": "--xla_force_host_platform_device_count=8", "PJRT_NPROC": "8"}
+ALONE = {"XLA_FLAGS": "", "PJRT_NPROC": "1"}
 QUICK = EIGHT["XLA_FLAGS"] + " --xla_backend_optimization_level=0"  # compiled in half the time
 STUDY = """
 name: meshed
@@ -61,13 +62,30 @@ def test_in_float64_a_mesh_trains_as_one_device_does(case: str, models: int):
 def test_in_float32_a_mesh_repeats_itself_and_stays_close_to_one_device():
     """A rounding is 6e-8; Adam's first steps scale a tiny gradient's error up to the rate, 1e-3, and
     30 steps change the loss by about 1: 1e-4 is far above the one and far below the other."""
-    found = on_eight("float32")["float32"]
-    first, again = found["mesh"]["digests"]
+    one, many = (on_eight("float32", **env)["float32"] for env in (ALONE, EIGHT))
+    first, again = many["digests"]
     assert first == again
-    one, many = found["alone"], found["mesh"]
     assert one["final"].keys() == many["final"].keys()
     np.testing.assert_allclose(many["examples"], one["examples"], rtol=1e-4, atol=1e-4)
     assert many["final"]["test/loss"] == pytest.approx(one["final"]["test/loss"], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_frozen_parameters_unlabelled_examples_and_a_centre_of_the_first_batch_over_a_mesh():
+    """What is not trained, what has no label, and what follows from a whole batch: as on one device."""
+    exact = on_eight("float64_special", XLA_FLAGS=QUICK, JAX_ENABLE_X64="1")["float64_special"]
+    assert exact.pop("frozen moved") == 0.0
+    for name, (apart, moved) in exact.items():
+        assert apart < 1e-9, name
+        assert moved > 1e-2, f"{name}: training did nothing, so nothing was compared"
+    one, many = (on_eight("float32_special", **env)["float32_special"] for env in (ALONE, EIGHT))
+    assert set(exact) == set(one) == set(many) == {"frozen", "unlabelled", "deep_svdd"}
+    for name, found in many.items():
+        first, again = found["digests"]
+        assert first == again, name
+        assert found["final"]["test/loss"] == pytest.approx(
+            one[name]["final"]["test/loss"], rel=1e-4
+        )
 
 
 @pytest.mark.slow

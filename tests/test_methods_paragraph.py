@@ -2,11 +2,17 @@
 
 # pyright: reportArgumentType=false
 
-import numpy as np
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
+
+import funcdl as fd
+from funcdl.config import expand
 from funcdl.report.answer import answer
 from funcdl.report.material import Material
 from funcdl.report.methods import methods
+from funcdl.report.setting import setting
 from funcdl.report.question import Search
 from tests.report_frames import KEY, quickstart
 
@@ -152,3 +158,56 @@ def test_only_tuned_methods_are_said_to_be_tuned():
     said = " ".join(methods(question, answer(Material(question, runs, metrics))))
     assert "For each tuned method 8 trials" in said
     assert "logistic/sgd had fixed hyperparameters, untuned: adam with its default" in said
+
+
+FEW = {"name": "digits", "labelled": 50}
+SHIFT = [{"name": "shift", "pixels": 1}]
+FIRST = {"from": "runs/first/cnn", "freeze": "all_but_head", "head": "new"}
+CHANGED = "the inputs of each batch were changed by"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"train": {"augment": SHIFT}}, f"In training {CHANGED} shift (pixels 1.0)."),
+        (
+            {"train": {"augment": [*SHIFT, "flip"]}},
+            f"{CHANGED} shift (pixels 1.0), then flip (axis horizontal, rate 0.5).",
+        ),
+        (
+            {"compare": {"train.augment": [[], SHIFT]}},
+            f"{CHANGED} nothing or shift (pixels 1.0), depending on the method.",
+        ),
+        ({"data": FEW}, "50 training examples kept their labels; those of the others were hidden."),
+        (
+            {"data": FEW, "train": {"unlabelled": "pseudo_label"}},
+            "Examples without labels were learnt from by pseudo_label "
+            "(weight 1.0, threshold 0.95, ratio 4).",
+        ),
+        (
+            {"init": FIRST},
+            "Training began from the parameters of first/cnn (with a new last layer; all but the last "
+            "layer frozen).",
+        ),
+        (
+            {
+                "compare": {
+                    "init": [None, {**FIRST, "freeze": ["Conv_*", "Dense_0"], "head": "auto"}]
+                }
+            },
+            "Training began from random numbers or the parameters of first/cnn (Conv_*, Dense_0 frozen), "
+            "depending on the method.",
+        ),
+    ],
+)
+def test_what_models_learnt_from_is_told_where_it_is_used(given, said):
+    plain = {"data": "digits", "optimizer": {"name": "sgd", "learning_rate": 0.1}}
+    study = fd.Study(**{"task": "classification", "model": "logistic", **plain, **given})
+    plan = SimpleNamespace(datasets=SimpleNamespace(facts={}), mode="each", mesh={})
+    assert said in untuned(setting=setting(study, expand(study), plan))
+
+
+def test_what_no_method_uses_is_not_told():
+    said = untuned(setting={"data": "digits", "steps": "400"})
+    for wrong in (CHANGED, "labels", "learnt from", "began from"):
+        assert wrong not in said, wrong

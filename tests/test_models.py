@@ -1,262 +1,324 @@
-"""Every model of the table goes through one battery."""
+"""Every model of the table goes through one battery, each as `contract.py` says."""
 
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from jax import lax
-from sklearn.datasets import load_digits
 
 from funcdl.errors import DataError
-from funcdl.models import MODELS as NAMES
-from funcdl.models import RECOMMENDERS, SCORES
+from funcdl.models import MODELS
 from funcdl.models.make import make_model
+from funcdl.tasks import TASKS
+from funcdl.tasks.load import make_task
+from funcdl.train.assemble import assemble
+from funcdl.train.lanes import over_lanes
+from funcdl.train.precision import computing_in
+from funcdl.train.remat import compiler_options, rematerialised
+from funcdl.train.streams import STREAMS, stream_keys
+from funcdl.types import Dataset, Model, Split, Task
+from tests.contract import CASES, Case, case_of, has_dropout, mixed, prepared
+from tests.quick import OPTIONS, quick
 
-# Those left out: test_anomaly_models, test_recommendation_models.
-MODELS = [name for name in NAMES if name not in (*SCORES, *RECOMMENDERS)]
-# Small, so that they compile fast; and the rate at which Adam learns 32 digits by heart.
-SPECS = {
-    "logistic": ({}, 0.1),
-    "mlp": ({"hidden": [32]}, 0.03),
-    "residual_mlp": ({"width": 16, "depth": 1}, 0.01),
-    "ft_transformer": ({"width": 8, "depth": 1, "heads": 2, "expansion": 1}, 0.01),
-    "cnn": ({"channels": [8, 16]}, 0.03),
-    "resnet": ({"channels": [4, 8]}, 0.03),
-    "lstm": ({"hidden": [16]}, 0.03),
-    "gru": ({"hidden": [16]}, 0.03),
-    "transformer": ({"width": 16, "depth": 1, "heads": 2, "expansion": 2}, 0.01),
-    "vit": ({"patch": 4, "width": 16, "depth": 1, "heads": 2, "expansion": 2}, 0.01),
-    "bag_of_embeddings": ({"embedding": 8, "hidden": [8]}, 0.03),
-    "text_cnn": ({"embedding": 8, "filters": 8, "widths": [2, 3]}, 0.03),
-    "nbeats": ({"blocks": 2, "layers": 1, "width": 16}, 0.03),
-    "tcn": ({"channels": [8, 8], "kernel": 2}, 0.03),
-    "patch_transformer": ({"patch": 3, "stride": 2, "width": 16, "depth": 1, "heads": 2}, 0.01),
-}
-READS = {  # what shapes of input a model takes, beside images where it takes them
-    "logistic": [(7,), (5, 3)],
-    "mlp": [(7,), (5, 3)],
-    "residual_mlp": [(7,), (5, 3)],
-    "ft_transformer": [(7,), (5, 3)],
-    "cnn": [],
-    "resnet": [],
-    "lstm": [(5, 3)],
-    "gru": [(5, 3)],
-    "transformer": [(5, 3)],
-    "vit": [],
-    "bag_of_embeddings": [(5,)],
-    "text_cnn": [(5,), (2,)],
-    "nbeats": [(5, 3)],
-    "tcn": [(5, 3)],
-    "patch_transformer": [(5, 3)],
-}
-DROPOUT = (
-    "mlp",
-    "residual_mlp",
-    "ft_transformer",
-    "cnn",
-    "lstm",
-    "gru",
-    "transformer",
-    "vit",
-    "bag_of_embeddings",
-    "text_cnn",
-    "nbeats",
-    "tcn",
-    "patch_transformer",
-)
-VECTORS = ("logistic", "mlp", "residual_mlp", "ft_transformer")  # take inputs of any shape
-OF_IDS = ("bag_of_embeddings", "text_cnn")  # take sequences of ids and nothing else
-IDS = {"tokens": 64 * 17}  # a digit as ids: which of 64 pixels it is, and which of 17 shades it has
 each = pytest.mark.parametrize("name", MODELS)
-# Most programs here run once: what counts is the time to compile them.
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+KEYS = stream_keys(0, "measure", 0)
+RATE = "model.dropout"
+ADVICE = (
+    "{name} has no row in CASES of tests/contract.py, so that it was tried as a classifier of 8x8 images at "
+    "its default arguments: give it a row with the task, the data and the arguments that suit it"
+)
 
 
-def small(name, **more):
-    return make_model({"name": name, **SPECS[name][0], **more}, outputs=10, ids=IDS)
+class Ready(NamedTuple):
+    """A model, and what it learns."""
+
+    case: Case
+    model: Model
+    task: Task
+    data: Dataset
 
 
-def examples(name, n, seed=0):
-    """What a model of this name reads: random images, or ids."""
-    rng = np.random.default_rng(seed)
-    if name in OF_IDS:
-        return jnp.asarray(rng.integers(0, IDS["tokens"], (n, 64)), "int32")
-    return jnp.asarray(rng.normal(size=(n, 8, 8, 1)))
+def ready(name: str, outputs: int | None = None) -> Ready:
+    """The model, without dropout; says what is missing where one has no row and images do not suit it."""
+    case = case_of(name)
+    data, task = case.data(), make_task(case.task)
+    task.check(data)
+    width = task.outputs(data) if outputs is None else outputs
+    try:
+        model = make_model({"name": name, **case.model}, width, data.ids)
+        jax.eval_shape(model.init, KEYS["init"], few(data.train, 1).inputs)
+    except Exception as error:
+        if name in CASES:
+            raise
+        raise AssertionError(ADVICE.format(name=name)) from error
+    return Ready(case, model, task, data)
 
 
-def shown(name, images):
-    """Images of shades 0 to 16, `[n, 8, 8]`, as the model reads them."""
-    if name in OF_IDS:
-        return jnp.asarray(17 * np.arange(64) + images.reshape(-1, 64), "int32")
-    return jnp.asarray(images[..., None] / 16, "float32")
+def few(split: Split, n: int, start: int = 0) -> Split:
+    return jax.tree.map(lambda x: x[start : start + n], split)
 
 
-def wide(x):
-    return x.astype("float64") if jnp.issubdtype(x.dtype, jnp.floating) else x
+def streams(**repeats: int) -> dict[str, Any]:
+    """The keys of the first repeat, some streams those of others."""
+    return stream_keys(0, "measure", {**dict.fromkeys(STREAMS, 0), **repeats})
 
 
-def loss_of(model, variables, params, inputs, labels, rngs):
-    outputs, variables = model.apply({**variables, "params": params}, inputs, train=True, rngs=rngs)
-    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
-    return losses.mean(), variables
+def equal(one: Any, other: Any) -> bool:
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in leaves)
 
 
-@pytest.fixture
-def float64():
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", False)
+@functools.cache
+def program(name: str) -> tuple[Callable[..., Any], list[str]]:
+    """A whole run as one compiled function, and a list that grows with each trace of it.
+
+    `run() -> (first variables, last state, metrics of both)`; dropout is 0 unless it is said otherwise.
+    """
+    ready(name)
+    (static, hyper), data = prepared(name), case_of(name).data()
+    train, traces = assemble(static, data), []
+
+    @quick
+    def whole(keys, hyper, split, steps) -> Any:
+        traces.append(name)
+        start = train.init(keys, hyper, split)
+        end = train.chunk(start, keys, hyper, split, steps)
+        both = jax.tree.map(lambda *x: jnp.stack(x), start, end)
+        return start.variables, end, lax.map(lambda s: train.evaluate(s, hyper, split), both)
+
+    def run(steps=3, split=data.train, rate=0.0, numbers=None, **repeats: int) -> Any:
+        given = hyper | ({RATE: np.float32(rate)} if has_dropout(name) else {}) | (numbers or {})
+        return jax.device_get(whole(streams(**repeats), given, split, np.int32(steps)))
+
+    return run, traces
 
 
-def test_every_model_is_in_the_battery():
-    assert set(SPECS) == set(MODELS) == set(READS)
+def test_every_task_has_models_and_every_row_a_model():
+    assert {case_of(name).task for name in MODELS} == set(TASKS)
+    assert set(CASES) <= set(MODELS), "a row for a model that is not there"
+
+
+def test_a_model_without_a_row_is_told_what_it_lacks(monkeypatch):
+    monkeypatch.setitem(MODELS, "newcomer", MODELS["text_cnn"])
+    with pytest.raises(AssertionError, match=r"newcomer has no row in CASES of tests/contract\.py"):
+        test_shapes("newcomer")
+
+
+def shapes_of(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), tree)
 
 
 @each
 def test_shapes(name):
-    """Widths come from the task and sizes from the inputs; parameters are float32."""
-    for shape in [*([] if name in OF_IDS else [(8, 8, 1), (9, 6, 3)]), *READS[name]]:
-        for outputs in (1, 10):
-            model = make_model({"name": name, **SPECS[name][0]}, outputs, IDS)
-            x = jnp.zeros((3, *shape), int if name in OF_IDS else float)
-            variables = jax.eval_shape(model.init, jax.random.key(0), x)
-            assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-            for train in (False, True):
-                out, after = jax.eval_shape(
-                    lambda v, x, m=model, t=train: m.apply(v, x, train=t, rngs={}), variables, x
-                )
-                assert out.shape == (3, outputs)
-                assert jax.tree.structure(after) == jax.tree.structure(variables)
+    """Widths come from the task and sizes from the inputs; what is kept and said is float32, however the
+    model is computed."""
+    case, model, task, data = ready(name)
+    batch, width = few(data.train, 3), task.outputs(data)
+    variables = jax.eval_shape(model.init, KEYS["init"], batch.inputs)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(variables["params"])} == {"float32"}
+
+    def learning(made, variables, inputs, targets):
+        def loss(params):
+            given = {**variables, "params": params}
+            outputs, after = made.apply(given, inputs, train=True, rngs=KEYS)
+            losses = task.loss(outputs, targets)
+            return losses.mean(), (losses, after)
+
+        return jax.grad(loss, has_aux=True)(variables["params"])
+
+    def measured(made, variables, inputs, targets):
+        outputs, after = made.apply(variables, inputs, train=False, rngs={})
+        return outputs, after, [metric(outputs, targets) for metric in task.metrics.values()]
+
+    for made in (model, rematerialised(model), computing_in(model, "bfloat16")):
+        slopes, (losses, after) = jax.eval_shape(partial(learning, made), variables, *batch)
+        assert shapes_of(slopes) == shapes_of(variables["params"])
+        outputs, same, metrics = jax.eval_shape(partial(measured, made), variables, *batch)
+        assert shapes_of(after) == shapes_of(same) == shapes_of(variables)
+        assert {shapes_of(x) for x in (losses, *metrics)} == {((3,), "float32")}
+        assert shapes_of(outputs) == ((3, width) if width else (3,), "float32")
+    kind = jax.tree.leaves(data.train.inputs)[0].dtype
+    for shape, outputs in [*((s, 10) for s in case.reads), *((s, 1) for s in case.reads[:1])]:
+        made = ready(name, outputs if width else 0).model
+        x = jax.ShapeDtypeStruct((3, *shape), kind)
+        first = jax.eval_shape(made.init, KEYS["init"], x)
+        said, _ = jax.eval_shape(partial(made.apply, train=False, rngs={}), first, x)
+        assert said.shape == ((3, outputs) if width else (3,))
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in VECTORS])
+@pytest.mark.parametrize("name", [name for name in MODELS if case_of(name).refuses])
 def test_inputs_that_do_not_fit_are_refused(name):
     with pytest.raises(DataError, match=r"\[3, 7\].*reshape"):
-        small(name).init(jax.random.key(0), jnp.zeros((3, 7)))
+        jax.eval_shape(ready(name).model.init, KEYS["init"], jnp.zeros((3, 7)))
 
 
 @each
-def test_init_depends_on_the_key_alone(name):
-    """The same key gives the same bits whatever the batch; `vmap` over keys gives each key's."""
-    model = small(name)
-    init = quick(model.init)
-    keys = jax.random.split(jax.random.key(0), 3)
-    lanes = quick(jax.vmap(model.init, in_axes=(0, None)))(keys, examples(name, 1))
-    first, again = init(keys[0], examples(name, 1)), init(keys[0], examples(name, 1, seed=1))
-    for a, b, lane in zip(*map(jax.tree.leaves, (first, again, lanes)), strict=True):
-        np.testing.assert_array_equal(a, b)
-        np.testing.assert_allclose(a, lane[0], rtol=1e-5, atol=1e-6)
-    weights = [leaf for leaf in jax.tree.leaves(lanes["params"]) if leaf.ndim > 2]
-    assert all(not np.allclose(w[0], w[1]) for w in weights)
-
-
-# Linen's recurrent cells keep a float32 state; theirs is tested against NumPy below.
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("lstm", "gru")])
-@pytest.mark.usefixtures("float64")
-def test_gradient_equals_a_finite_difference(name):
-    """Along one random direction in all parameters at once, in float64."""
-    model = small(name)
-    labels = jnp.arange(6) % 10
-
-    @quick
-    def slopes(variables, x):
-        variables, x = jax.tree.map(wide, (variables, x))
-        leaves, tree = jax.tree.flatten(variables["params"])
-        step = [jnp.cos(jnp.arange(p.size) + i).reshape(p.shape) for i, p in enumerate(leaves)]
-
-        def along(t):
-            moved = tree.unflatten([p + t * d for p, d in zip(leaves, step, strict=True)])
-            return loss_of(model, variables, moved, x, labels, {})[0]
-
-        eps = 1e-6
-        return jax.grad(along)(0.0), (along(eps) - along(-eps)) / (2 * eps)
-
-    variables = quick(model.init)(jax.random.key(1), examples(name, 1))
-    exact, numeric = slopes(variables, examples(name, 6))
-    assert exact.dtype == jnp.float64
-    assert abs(exact) > 1e-3
-    np.testing.assert_allclose(exact, numeric, rtol=1e-6, atol=1e-8)
+def test_learns_32_examples_by_heart(name):
+    """As the engine trains: its task, its order, its steps."""
+    _, end, found = program(name)[0](steps=200)
+    case, targets = case_of(name), case_of(name).data().train.targets
+    advice = "" if name in CASES else ADVICE.format(name=name)
+    assert int(end.diverged_at) == -1, advice
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves((end, found)))
+    before, after = found["loss"].mean(1)
+    assert after < before, advice
+    if case.task == "classification":
+        assert found["accuracy"][1].mean() == 1.0, advice
+    elif case.task == "recommendation":
+        assert found["mrr"][1].mean() > 0.95
+    elif case.task == "anomaly":  # a VAE's bound keeps the constant of the normal density
+        least = 32 * np.log(2 * np.pi) if name == "vae" else 0.0
+        assert after - least < 0.3 * (before - least)
+    else:
+        numbers = targets["steps"] if case.task == "forecasting" else targets
+        assert after < 0.05 * np.var(numbers)  # of who always says the mean
 
 
 @each
-def test_examples_do_not_see_each_other(name):
-    """In evaluation always; in training but for batch norm."""
-    options = {
-        "resnet": [{"norm": "batch"}, {"norm": "group", "groups": 2}],
-        "residual_mlp": [{"norm": "batch"}, {"norm": "layer"}],
-    }.get(name, [{}])
-    for more in options:
-        model = small(name, **more)
-        variables = quick(model.init)(jax.random.key(0), examples(name, 1))
-        for train in (False, True):
-            apply = quick(lambda v, x, m=model, t=train: m.apply(v, x, train=t, rngs={})[0])
-            alone = apply(variables, examples(name, 4))[0]
-            among = apply(variables, examples(name, 4).at[1:].set(examples(name, 4, seed=1)[1:]))[0]
-            independent = not (train and more.get("norm") == "batch")
-            assert np.allclose(alone, among, rtol=1e-5, atol=1e-5) == independent
-
-
-@each
-def test_traced_once_per_config(name):
-    model, traces = small(name), []
-
-    @quick
-    def outputs(key, x):
-        traces.append(name)
-        return model.apply(model.init(key, x), x, train=True, rngs={"dropout": key})[0]
-
-    first = outputs(jax.random.key(0), examples(name, 2))
-    assert not np.allclose(first, outputs(jax.random.key(1), examples(name, 2, seed=1)))
-    np.testing.assert_array_equal(first, outputs(jax.random.key(0), examples(name, 2)))
+def test_a_run_follows_from_its_keys_and_numbers_and_is_traced_once(name):
+    """Twice the same bits; others by another key, another rate, another dropout; and one trace for all."""
+    run, traces = program(name)
+    start, end, found = run()
+    assert equal(run(), (start, end, found))
+    backwards = jax.tree.map(lambda x: x[::-1].copy(), case_of(name).data().train)
+    assert equal(run(steps=0, split=backwards)[0], start), "init depends on its key alone"
+    other = run(steps=0, init=1)[0]["params"]
+    weights = zip(*map(jax.tree.leaves, (start["params"], other)), strict=True)
+    assert all(not np.allclose(a, b) for a, b in weights if a.ndim > 1)
+    slower = run(numbers={"optimizer.learning_rate": np.float32(1e-4)})[1]
+    assert not equal(slower.variables["params"], end.variables["params"])
+    assert equal(run(dropout=1)[1], end) == (not case_of(name).draws)
+    if has_dropout(name):
+        assert equal(run(steps=0, rate=0.5), run(steps=0)), "evaluation knows no dropout"
+        wet, again = run(rate=0.5)[1], run(rate=0.5, dropout=1)[1]
+        assert not equal(wet.variables, end.variables)
+        assert not equal(wet.variables, again.variables), "dropout follows its key"
     assert len(traces) == 1
 
 
-@each
-def test_learns_32_digits_by_heart(name):
-    model, (_, rate) = small(name), SPECS[name]
-    digits: Any = load_digits()
-    x = shown(name, digits.images[:32])
-    labels = jnp.asarray(digits.target[:32])
-    optimizer = optax.adam(rate)
-
-    @quick
-    def learn(key):
-        def step(_, carry):
-            variables, state = carry
-            (_, after), grads = jax.value_and_grad(
-                lambda p: loss_of(model, variables, p, x, labels, {}), has_aux=True
-            )(variables["params"])
-            updates, state = optimizer.update(grads, state)
-            params = optax.apply_updates(variables["params"], updates)
-            return {**after, "params": params}, state
-
-        variables = model.init(key, x)
-        start = (variables, optimizer.init(variables["params"]))
-        variables, _ = lax.fori_loop(0, 200, step, start)
-        return model.apply(variables, x, train=False, rngs={})[0]
-
-    assert np.mean(np.argmax(learn(jax.random.key(0)), axis=1) == labels) == 1.0
+@contextlib.contextmanager
+def float64() -> Iterator[None]:
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
-@pytest.mark.parametrize("name", DROPOUT)
-def test_dropout_follows_its_key_and_ends_with_training(name):
-    model = small(name, dropout=0.5)
-    x = examples(name, 2)
-    variables = quick(model.init)(jax.random.key(0), x)
+def wide(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x.astype("float64") if x.dtype.kind == "f" else x, tree)
 
-    @quick
-    def train(key):
-        return model.apply(variables, x, train=True, rngs={"dropout": key})[0]
 
-    np.testing.assert_array_equal(train(jax.random.key(1)), train(jax.random.key(1)))
-    assert not np.allclose(train(jax.random.key(1)), train(jax.random.key(2)))
-    dry = small(name)  # evaluation is that of the model without dropout
-    ours, expected = (
-        quick(lambda v, m=m: m.apply(v, x, train=False, rngs={})[0])(variables)
-        for m in (model, dry)
+def moved(params: Any) -> Any:
+    """Away from where they start, where biases are zero and so are what they are added to."""
+    return jax.tree.map(
+        lambda p: p + 0.05 * np.sin(1.0 + np.arange(p.size)).reshape(p.shape), wide(params)
     )
-    np.testing.assert_array_equal(ours, expected)
+
+
+@each
+def test_in_float64_gradients_are_finite_differences_and_examples_alone(name):
+    """Along one direction in all parameters at once, the draws held. What an example costs does not
+    depend on the others of its batch, but in training where batches are normalised."""
+    case, model, task, data = ready(name)
+    variables = wide(program(name)[0](steps=1)[1].variables)  # a first batch has set what it sets
+    params = moved(variables["params"])
+    way = jax.tree.map(lambda p: np.cos(np.arange(p.size)).reshape(p.shape), params)
+    one, other = wide((few(data.train, 6), few(data.train, 6, start=6)))
+    batches = jax.tree.map(lambda a, b: np.stack([a, a, a, b]), one, mixed(one, other))
+    eps = 1e-6
+
+    def losses(params, batch, train):
+        given, rngs = {**variables, "params": params}, KEYS if train else {}
+        outputs, _ = model.apply(given, batch.inputs, train=train, rngs=rngs)
+        return task.loss(outputs, batch.targets)
+
+    @quick
+    def everything(params, way, batches, far) -> Any:
+        def along(t, batch):
+            return losses(jax.tree.map(lambda p, d: p + t * d, params, way), batch, True)
+
+        def looked(batch):
+            return losses(params, batch, False)
+
+        first = jax.tree.map(lambda x: x[0], batches)
+        slope = jax.grad(lambda t: along(t, first).mean())(0.0)
+        learnt = lax.map(lambda args: along(*args), (far, batches))
+        return slope, learnt, lax.map(looked, jax.tree.map(lambda x: x[2:], batches))
+
+    far = np.array([eps, -eps, 0, 0])
+    with float64():
+        slope, learnt, looked = jax.device_get(everything(params, way, batches, far))
+    assert slope.dtype == learnt.dtype == np.float64
+    assert abs(slope) > 1e-3
+    numeric = (learnt[0] - learnt[1]).mean() / (2 * eps)
+    np.testing.assert_allclose(slope, numeric, rtol=1e-6, atol=1e-8)
+    for alone, among, together in ((*looked, False), (*learnt[2:], case.together)):
+        assert np.allclose(alone[0], among[0], rtol=1e-12) == (not together)
+        assert not np.allclose(alone[1:], among[1:])
+
+
+@pytest.mark.slow
+@each
+def test_in_float64_lanes_and_recomputation_are_the_run_itself(name):
+    """Ten steps, each lane with keys of its own; and a gradient whose activations are computed again."""
+    (static, hyper), (_, _, _, data) = prepared(name), ready(name)
+    train = assemble(static, data)
+    again = assemble(static._replace(remat=True), data)
+    keys = [streams(), stream_keys(0, "measure", 1)]
+    split, numbers = wide(data.train), wide(hyper) | {RATE: np.float64(0.3)}
+    starts = [wide(program(name)[0](steps=0, **dict.fromkeys(STREAMS, i))[1]) for i in (0, 1)]
+    stacked = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)  # noqa: E731
+
+    def ends(chunk, *arguments) -> Any:
+        compiled = jax.jit(chunk, compiler_options=OPTIONS | compiler_options("cpu"))
+        return jax.device_get(compiled(*arguments))
+
+    with float64():
+        alone = [
+            ends(train.chunk, s, k, numbers, split, np.int32(10))
+            for s, k in zip(starts, keys, strict=True)
+        ]
+        steps = np.full(2, 10, np.int32)
+        many = stacked([numbers] * 2)
+        lanes = ends(over_lanes(train).chunk, stacked(starts), stacked(keys), many, split, steps)
+        recomputed = ends(again.chunk, starts[0], keys[0], numbers, split, np.int32(10))
+    for i, one in enumerate(alone):
+        lane = jax.tree.map(lambda x, i=i: x[i], lanes)
+        assert int(lane.step) == int(one.step) == 10
+        assert apart(one.variables, lane.variables) < 1e-10
+        assert apart(one.variables, starts[i].variables) > 1e-3, "nothing was learnt"
+    assert apart(recomputed.variables, alone[0].variables) < 1e-10
+
+
+def apart(one: Any, other: Any) -> float:
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return max(float(np.max(np.abs(a - b))) for a, b in leaves)
+
+
+@pytest.mark.slow
+@each
+def test_in_bfloat16_it_learns_nearly_the_same(name):
+    """The gradient of the first batch, up to the rounding of 8 bits."""
+    _, model, task, data = ready(name)
+    variables = program(name)[0](steps=1)[1].variables
+    batch = few(data.train, 16)
+
+    def slopes(made):
+        def loss(params, batch):
+            given = {**variables, "params": params}
+            outputs, _ = made.apply(given, batch.inputs, train=True, rngs=KEYS)
+            return task.loss(outputs, batch.targets).mean()
+
+        found = jax.device_get(quick(jax.grad(loss))(variables["params"], batch))
+        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])
+
+    exact, rounded = slopes(model), slopes(computing_in(model, "bfloat16"))
+    far = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
+    assert 0 < far < 0.1

@@ -1,6 +1,5 @@
-"""Recommenders: against NumPy in float64, by what they must not read, and in the engine's wrappers."""
+"""Recommenders against NumPy in float64, and by what they must not read; see test_models, too."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -9,17 +8,13 @@ import numpy as np
 import pytest
 from scipy import special
 
-from funcdl.data.sequences import leave_last_out
 from funcdl.errors import DataError
 from funcdl.models import RECOMMENDERS
 from funcdl.models.choices import Candidates
 from funcdl.models.make import make_model
-from funcdl.optimizers.build import make_optimizer
 from funcdl.tasks.load import make_task
-from funcdl.train.precision import computing_in
-from funcdl.train.remat import rematerialised
-from funcdl.train.run import make_train
-from funcdl.train.streams import stream_keys
+from funcdl.train.passes import averaged
+from tests.quick import quick
 
 ITEMS, USERS, TIME = 40, 7, 5
 SMALL: dict[str, dict[str, Any]] = {
@@ -29,7 +24,6 @@ SMALL: dict[str, dict[str, Any]] = {
     "sasrec": {"width": 6, "depth": 2, "heads": 2},
 }
 TASK = make_task("recommendation")
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 each = pytest.mark.parametrize("name", RECOMMENDERS)
 
 
@@ -189,55 +183,26 @@ def test_padding_is_read_by_nobody(name):
     np.testing.assert_array_equal(apply(params)[:, 1:], apply(spoilt)[:, 1:])
 
 
-def tiny():
-    """25 people who walk round a circle of items, from where they are: each next item is certain."""
-    rng = np.random.default_rng(0)
-    walks = [(np.arange(9) + rng.integers(0, 20)) % 20 for _ in range(25)]
-    who, what = np.repeat(np.arange(25), 9), np.concatenate(walks)
-    return leave_last_out(who, what, np.tile(np.arange(9), 25), length=3)
+@pytest.mark.parametrize("name", ["matrix_factorisation", "sasrec"])
+def test_passes_with_dropout_rank_all_items(name):
+    """MC dropout of a model that draws items in training: the mean of what it says of all of them."""
+    rate = {"dropout": 0.5} if name == "sasrec" else {}
+    drawing, scoring = (small(name, negatives=n, **rate) for n in (9, 0))
+    params = started(scoring)
+    key, place = jax.random.key(3), jnp.int32([1, 0])
 
+    @quick
+    def both(params, x) -> Any:
+        every = [
+            averaged(model, TASK, {"params": params}, x, 4, key, place)
+            for model in (drawing, scoring)
+        ]
+        return *every, scores_of(scoring, params, x)
 
-@each
-def test_learns_next_items_by_heart(name):
-    """By a sampled softmax, which learns what counts for all items."""
-    data = tiny()
-    TASK.check(data)
-    sizes = {"width": 16, "negatives": 8, **({"depth": 1} if name == "sasrec" else {})}
-    spec = {**SMALL[name], **sizes}
-    model = make_model({"name": name, **spec}, TASK.outputs(data), data.ids)
-    hyper, keys = {"optimizer.learning_rate": jnp.float32(0.05)}, stream_keys(0, "tune", 0)
-    train = make_train(model, TASK, make_optimizer("adam"), batch_size=25)
-    state = quick(train.init)(keys, hyper, data.train)
-    after = quick(train.chunk)(state, keys, hyper, data.train, jnp.int32(200))
-    assert int(after.diverged_at) == -1
-    found = quick(train.evaluate)(after, hyper, data.train)
-    assert float(found["loss"].mean()) < 0.7 * np.log(20)  # of who knows nothing
-    assert float(found["recall@10"].mean()) > 0.9
-
-
-@pytest.mark.parametrize("name", ["ncf", "sasrec"])
-def test_draws_pass_through_rematerialisation_bfloat16_and_lanes(name):
-    """Candidates are a pytree, so that whatever wraps a model or a run takes them."""
-    data = tiny()
-    model = make_model({"name": name, **SMALL[name], "negatives": 8}, TASK.outputs(data), data.ids)
-    hyper, keys = {"optimizer.learning_rate": jnp.float32(0.05)}, stream_keys(0, "tune", 0)
-
-    def made(model):
-        return make_train(model, TASK, make_optimizer("adam"), batch_size=25)
-
-    state = jax.eval_shape(made(model).init, keys, hyper, data.train)
-
-    def step(train, state):
-        return train.chunk(state, keys, hyper, data.train, jnp.int32(1))
-
-    for wrapped in (rematerialised(model), computing_in(model, "bfloat16")):
-        after = jax.eval_shape(partial(step, made(wrapped)), state)
-        assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
-            lambda x: (x.shape, x.dtype), state
-        )
-    two = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, *x.shape), x.dtype), state)
-    after = jax.eval_shape(jax.vmap(partial(step, made(model))), two)
-    assert [x.shape for x in jax.tree.leaves(after)] == [x.shape for x in jax.tree.leaves(two)]
+    ours, expected, dry = both(params, inputs())
+    assert ours.shape == (6, ITEMS)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+    assert np.allclose(ours, dry, rtol=1e-4, atol=1e-5) == (name != "sasrec")
 
 
 @pytest.mark.parametrize("name", ["two_tower", "sasrec"])

@@ -151,10 +151,11 @@ def test_a_search_that_only_diverged_is_a_result():
     assert not any("not finished" in text for text in found.warnings)
 
 
-def test_an_overflowing_metric_counts_as_diverged():
+@pytest.mark.parametrize("overflow", [math.inf, -math.inf, 1e308, -1e200])
+def test_an_overflowing_metric_counts_as_diverged(overflow):
     question, runs, _ = quickstart()
     hit = (runs["method"] == "mlp/sgd") & (runs["phase"] == "measure") & (runs["repeat"] == 4)
-    runs.loc[hit, METRIC] = math.inf
+    runs.loc[hit, METRIC] = overflow
     found = answer(Material(question, runs))
     assert row(found.table, "mlp/sgd")["diverged"] == 1
     assert np.isfinite(found.table["mean"]).all()

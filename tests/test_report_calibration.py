@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special
+from scipy import special, stats
 
 from funcdl.metrics.probabilities import mean_nll
 from funcdl.report.answer import answer
@@ -94,6 +94,48 @@ def test_an_ensemble_is_the_mean_of_probabilities():
     assert row["gain"] == pytest.approx(row["NLL of one"] - row["NLL of all"])
     assert 0 <= row["gain low"] <= row["gain"] <= row["gain high"]
     assert 0 <= row["disagreement"] <= math.log(4)
+
+
+def test_the_gain_of_an_ensemble_has_the_level_of_the_looks():
+    once, often = (material(methods=1, looks=looks) for looks in ((), (2, 4)))
+    every = np.stack(list(once.predictions("test").values())).astype(np.float64)
+    labels = next(iter(once.targets("test").values()))
+    own = special.log_softmax(every, axis=-1)[:, np.arange(N), labels]
+    gain = -own.mean(0) + special.logsumexp(own, axis=0) - math.log(len(own))
+    for made, level in ((once, 0.95), (often, 0.975)):
+        (section,) = shown(made)
+        row = grid(section, "ensembles").iloc[0]
+        expected = stats.ttest_1samp(gain, 0).confidence_interval(level)
+        assert (row["gain low"], row["gain high"]) == pytest.approx(tuple(expected), rel=1e-5)
+        captions = [one.caption for one in section.grids if one.name == "ensembles"]
+        assert f"{100 * level:g} % interval over test examples" in captions[0]
+
+
+def test_the_gain_of_an_ensemble_is_over_units_where_examples_belong_together():
+    """Each example twice is no more evidence: the interval is that of the pairs' means."""
+    made = material(methods=1)
+    units = np.arange(N) // 2
+    grouped = made._replace(units=lambda run: units)
+    row, other = (grid(shown(one)[0], "ensembles").iloc[0] for one in (made, grouped))
+    assert other["gain"] == pytest.approx(row["gain"])
+    doubled = {
+        split: {run: np.repeat(x, 2, axis=0) for run, x in made.predictions(split).items()}
+        for split in ("test", "validation")
+    }
+    truth = {
+        split: {run: np.repeat(x, 2) for run, x in made.targets(split).items()}
+        for split in ("test", "validation")
+    }
+    twice = made._replace(
+        predictions=lambda split: doubled[split],
+        targets=lambda split: truth[split],
+        units=lambda run: np.arange(2 * N) // 2,
+    )
+    (section,) = shown(twice)
+    same = grid(section, "ensembles").iloc[0]
+    for end in ("gain low", "gain", "gain high"):
+        assert same[end] == pytest.approx(row[end])
+    assert "over units of test examples" in " ".join(section.paragraphs)
 
 
 def test_members_with_test_sets_of_their_own_are_no_ensemble():

@@ -5,11 +5,13 @@ import json
 import math
 import struct
 import threading
+from types import SimpleNamespace as Namespace
 
 import numpy as np
 import pytest
 
 import funcdl as fd
+from funcdl.cli import _trackers
 from funcdl.errors import FuncdlError
 from funcdl.execute import watch as watching
 from funcdl.execute.messages import Beat, Look
@@ -118,6 +120,61 @@ def test_wandb_has_every_point_once(tmp_path, told, monkeypatch):
     assert summary["test/accuracy"] == 0.9
     assert summary["status"] == "ok"
     assert config["optimizer.rate"] == 0.1
+
+
+@pytest.mark.parametrize(("mode", "resume"), [("offline", None), ("online", "allow")])
+def test_wandb_is_asked_for_the_same_run_each_time(tmp_path, monkeypatch, mode, resume):
+    """What is uploaded cannot be tested without the network; what the library is asked for can."""
+    wandb = pytest.importorskip("wandb")
+    asked = []
+
+    class Writer(dict):  # what `wandb.init` gives, as far as it is used
+        def __init__(self, **arguments):
+            asked.append(arguments)
+            place = tmp_path / "wandb" / f"run-{len(asked)}-{arguments['id']}"
+            place.mkdir(parents=True)
+            self.settings, self.summary = Namespace(sync_dir=str(place)), {}
+
+        def log(self, values, step):
+            self[step] = values
+
+        def finish(self, exit_code):
+            asked[-1]["written"] = (dict(self), self.summary, exit_code)
+
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    monkeypatch.setattr(wandb, "init", lambda **arguments: Writer(**arguments))
+    for ended in (ENDED._replace(status="failed"), ENDED, ENDED):
+        tracker = _trackers(None, mode)[0]
+        tracker.finished(RUN, ended)
+        tracker.close()
+    first, second = asked  # the third time it is there
+    assert first["id"] == second["id"]
+    for one in asked:
+        assert (one["mode"], one["resume"], one["reinit"]) == (mode, resume, "create_new")
+        assert (one["project"], one["group"]) == ("study", "sgd")
+        assert one["config"]["optimizer.rate"] == 0.1
+        history, summary, _ = one["written"]
+        assert [values["train/loss"] for values in history.values()] == [3.0, 2.0, 1.0]
+        assert summary["test/accuracy"] == 0.9
+    assert [one["written"][2] for one in asked] == [1, 0]
+
+
+@pytest.mark.filterwarnings("default")  # those of the library's own
+def test_wandb_online_without_a_key_ends_the_tracker_alone(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    for name in ("WANDB_API_KEY", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "WANDB_DIR", "WANDB_CONFIG_DIR", "NETRC"):
+        monkeypatch.setenv(name, str(tmp_path / ("netrc" if name == "NETRC" else "")))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # where nobody listens
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    said, beside = [], Recorder()
+    with Tracking([fd.Wandb("online"), beside], "s", lambda: iter(()), said.append) as tracking:
+        tracking.finished(row())
+    (line,) = said
+    assert line.startswith("wandb is off (")
+    assert "key" in line.lower()
+    assert len(beside.ends) == 1
 
 
 def recorded(path):

@@ -24,4 +24,5 @@ DATASETS = {
     "series": "funcdl.data.files.series:series",
     "ratings": "funcdl.data.files.ratings:ratings",
     "huggingface": "funcdl.data.files.huggingface:huggingface",
+    "tfds": "funcdl.data.files.tfds:tfds",
 }

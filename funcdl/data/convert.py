@@ -74,6 +74,11 @@ def examples(inputs: PyTree, targets: PyTree) -> int:
 
 def _to_input(name: str, given: Any) -> np.ndarray | Rows:
     array = _array(name, given)
+    if 0 in array.shape[1:]:
+        raise DataError(
+            f"{name} has the shape {list(array.shape)}, examples without a number: nothing can be learnt "
+            "from them; choose other columns"
+        )
     if array.dtype == np.uint8:
         return _converted(name, array, "pixels")
     return _converted(name, array, "float32" if array.dtype.kind in "fb" else "int32")

@@ -210,13 +210,19 @@ def _strata(targets: PyTree, classes: Sequence[str]) -> np.ndarray:
     found, counts = np.unique(labels, return_counts=True)
     rare = np.flatnonzero(counts < _FEWEST)
     if rare.size:
-        label = found[rare[0]]
+        label = int(found[rare[0]])
         raise DataError(
             f"{rare.size} of {found.size} classes have fewer than {_FEWEST} examples, one for each "
-            f"split; the first is label {label} with {counts[rare[0]]}, at index "
+            f"split; the first is label {label}{_called(label, classes)} with {counts[rare[0]]}, at index "
             f"{np.flatnonzero(labels == label)[0]}; correct a wrong label, or use by: random"
         )
     return labels
+
+
+def _called(label: int, classes: Sequence[str]) -> str:
+    """The name of a class in brackets, where it is another than its number."""
+    name = classes[label] if len(classes) else str(label)
+    return "" if name == str(label) else f" ({name!r})"
 
 
 def _stratified(

@@ -88,6 +88,8 @@ def windows(
     fits = [_fit(one, since, moments[begins["validation"]], transform, period) for one in cut]
     code = TRANSFORMS.index(transform) if details else None
     inputs, targets, first, last = _stack(cut, fits, moments, code)
+    for what in (inputs, targets["future"] if isinstance(targets, dict) else targets):
+        _check_size(what)
     rows = {name: _between(first, last, getattr(parts, name).inputs, ends[name]) for name in begins}
     for name, chosen in rows.items():
         if not len(chosen):
@@ -180,7 +182,8 @@ def _stack(
     code: int | None,
 ) -> tuple[np.ndarray, PyTree, np.ndarray, np.ndarray]:
     def joined(parts: Any) -> np.ndarray:
-        return np.concatenate([np.asarray(part, np.float32) for part in parts])
+        with np.errstate(over="ignore"):  # `_check_size` says so
+            return np.concatenate([np.asarray(part, np.float32) for part in parts])
 
     inputs = joined(
         (c.inputs - mean) / scale for c, (mean, scale, _) in zip(cut, fits, strict=True)
@@ -207,6 +210,13 @@ def _stack(
         "transform": np.full(len(targets), code, np.int32),
     }
     return inputs[..., None], told, first, last
+
+
+def _check_size(found: np.ndarray) -> None:
+    if not np.isfinite(found).all():
+        raise DataError(
+            "a value of the series is too far from the others for float32; correct it, or divide the values"
+        )
 
 
 def _check(window: int, horizon: int, period: int, split: Mapping[str, Any]) -> None:

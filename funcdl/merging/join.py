@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import pyarrow as pa
 
 from funcdl.merging.doubts import doubts
+from funcdl.merging.join_holdings import join_holdings
 from funcdl.merging.methods import Merged
 from funcdl.merging.source import Source
 from funcdl.merging.words import said
@@ -122,6 +123,8 @@ def join_question(
         repeats=min(planned, default=first.repeats),
         looks=tuple(sorted({look for question in asked for look in question.looks})),
         shares=_by_label(methods, lambda question: question.shares),
+        answered=tuple(sorted({n for question in asked for n in question.answered})),
+        judged=_agreed(question.judged for question in asked),
         targets=_agreed(question.targets for question in asked),
         parameters=_by_label(methods, lambda question: question.parameters),
         environment=_environment(sources),
@@ -131,6 +134,7 @@ def join_question(
         doubts=(*found, *doubts(sources)),
         heading=_either(question.heading for question in asked),
         setting=_settings(sources),
+        holdings=join_holdings(sources),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from funcdl.errors import DamageError, StoreError
-from funcdl.record import read_record
+from funcdl.plan_json import read_record
 from funcdl.report.question import Question
 from funcdl.results import Results
 from funcdl.store.environments import Facts, read_environments

@@ -6,8 +6,8 @@ from funcdl.report.question import Question
 from funcdl.report.record import Record
 from funcdl.report.search_warnings import search_warnings
 from funcdl.report.wording import count, listing, overruled, plain
-from funcdl.stats.across.signed_rank import problems_needed, smallest_p
 from funcdl.stats.effect import threshold
+from funcdl.stats.signed_rank import problems_needed, smallest_p
 
 FEW = 5
 LARGE = 2.0  # standard deviations of the differences; a difference as large as that is rare

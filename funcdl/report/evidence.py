@@ -141,17 +141,26 @@ class Evidence:
 
     def _by_unit(self, run: str, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`[runs, examples]` summed over what belongs together."""
-        units = self._material.units(run)
-        n = table.shape[1]
-        if units is None or len(units) != n:
-            return table, np.ones(n)
-        order = np.argsort(units, kind="stable")
-        first = np.flatnonzero(np.diff(np.asarray(units)[order], prepend=np.nan))
-        sizes = np.diff(first, append=n)
-        if len(first) == n:
-            return table, np.ones(n)
-        sums = np.add.reduceat(table[:, order], first, axis=1)
-        return sums / sizes.mean(), sizes / sizes.mean()
+        return by_unit(table, self._material.units(run))
+
+
+def by_unit(table: np.ndarray, units: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """`[rows, examples]` summed over what belongs together: `sums` and `sizes` of `Examples`.
+
+    Args:
+        table: a number per example.
+        units: `[examples]`, equal for those that belong together; None where each stands alone.
+    """
+    n = table.shape[1]
+    if units is None or len(units) != n:
+        return table, np.ones(n)
+    order = np.argsort(units, kind="stable")
+    first = np.flatnonzero(np.diff(np.asarray(units)[order], prepend=np.nan))
+    sizes = np.diff(first, append=n)
+    if len(first) == n:
+        return table, np.ones(n)
+    sums = np.add.reduceat(table[:, order], first, axis=1)
+    return sums / sizes.mean(), sizes / sizes.mean()
 
 
 def arrange(repeats: Iterable[int], cross: Mapping[str, int]) -> Grid:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from funcdl.report import learnt_from
 from funcdl.report.answer import Answer
 from funcdl.report.level import level
+from funcdl.report.methods_across import across_problems
 from funcdl.report.question import Question
 from funcdl.report.record import Record, records
 from funcdl.report.references import Cited
@@ -31,6 +33,7 @@ def methods(question: Question, answer: Answer) -> list[str]:
         [*_tuned(question, cited), *_untuned(question)],
         _measured(question),
         [*_numbers(question, table), *_tested(question, table, pairs, cited)],
+        across_problems(question, table, cited),
         _made_with(question),
     )
     found = [" ".join(sentences) for part in paragraphs if (sentences := list(part))]
@@ -71,6 +74,7 @@ def _compared(question: Question) -> Iterator[str]:
             else "Each model but the baselines"
         )
         yield f"{which} was trained for {plain(setting['steps'])} steps{rest}."
+    yield from learnt_from.sentences({key: plain(value) for key, value in setting.items()})
 
 
 def _baseline(question: Question, place: tuple[str, str]) -> bool:

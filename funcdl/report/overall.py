@@ -10,7 +10,7 @@ from funcdl.report.record import Record
 from funcdl.report.wording import count, listing, plain
 from funcdl.stats.across.pairwise import Pair, pairwise
 from funcdl.stats.across.ranking import mean_ranks
-from funcdl.stats.across.signed_rank import problems_needed, smallest_p
+from funcdl.stats.signed_rank import problems_needed, smallest_p
 
 
 def overall(question: Question, table: list[Record]) -> str:

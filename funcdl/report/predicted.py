@@ -18,6 +18,7 @@ from funcdl.metrics.gaussian import gaussian_coverage, gaussian_nll, rmse
 from funcdl.metrics.probabilities import log_probabilities, mean_brier, mean_nll
 from funcdl.metrics.reliability import expected_calibration_error
 from funcdl.metrics.temperature import fit_temperature
+from funcdl.report.evidence import Examples, by_unit
 from funcdl.report.material import Material
 from funcdl.report.record import measured, records
 from funcdl.stats.interval import Interval, mean_interval
@@ -27,12 +28,16 @@ CLASSES, NUMBERS = "classification", "regression"
 
 
 class Predicted(NamedTuple):
-    """One measured run's predictions."""
+    """One measured run's predictions.
+
+    units: which test examples belong together, `[n]`; None where each stands alone.
+    """
 
     run: str
     test: Scored
     validation: Scored
     repeat: int = 0
+    units: np.ndarray | None = None
 
 
 def predicted(material: Material, block: str) -> dict[str, list[Predicted]]:
@@ -47,7 +52,8 @@ def predicted(material: Material, block: str) -> dict[str, list[Predicted]]:
         kept = all(name in outputs and name in targets for outputs, targets in splits)
         if run["block"] == block and run["status"] == "ok" and kept and label in found:
             test, valid = ((outputs[name], targets[name]) for outputs, targets in splits)
-            found[label].append(Predicted(name, test, valid, _repeat(run)))
+            units = material.units(name)
+            found[label].append(Predicted(name, test, valid, _repeat(run), units))
     return {label: runs for label, runs in found.items() if runs}
 
 
@@ -97,7 +103,8 @@ class Together(NamedTuple):
     members: how many.
     alone: the members' mean negative log-likelihood, or mean squared error.
     together: that of their mean prediction, never larger.
-    gain: alone - together, with an interval over test examples, these members held.
+    gain: alone - together, with an interval over test examples (units of them, where some belong
+        together), these members held.
     right_alone, right_together: the share of right labels; None for numbers.
     mutual: mean mutual information of label and member, in nats; None for numbers.
     """
@@ -121,7 +128,7 @@ def together(runs: Sequence[Predicted], task: str, level: float) -> Together | N
         wanted = targets.reshape(outputs.shape[1:])
         each = np.mean((outputs - wanted) ** 2, axis=(0, 2))
         joint = np.mean((outputs.mean(axis=0) - wanted) ** 2, axis=1)
-        gain = _gain(each, joint, level)
+        gain = _gain(each, joint, runs[0].units, level)
         return Together(len(runs), each.mean(), joint.mean(), gain, None, None, None)
     found, rows = ensemble(outputs), np.arange(len(targets))
     each = -log_probabilities(outputs)[:, rows, targets].mean(axis=0)
@@ -130,15 +137,19 @@ def together(runs: Sequence[Predicted], task: str, level: float) -> Together | N
         len(runs),
         float(each.mean()),
         float(joint.mean()),
-        _gain(each, joint, level),
+        _gain(each, joint, runs[0].units, level),
         float(np.mean(outputs.argmax(axis=2) == targets)),
         float(np.mean(found.logits.argmax(axis=1) == targets)),
         float(found.mutual.mean()),
     )
 
 
-def _gain(alone: np.ndarray, joint: np.ndarray, level: float) -> Interval:
+def _gain(alone: np.ndarray, joint: np.ndarray, units: np.ndarray | None, level: float) -> Interval:
     """Over examples; for none is it below 0, so that what is there of that kind is rounding."""
     known = np.isfinite(alone) & np.isfinite(joint)
     gain = alone[known] - joint[known]
-    return mean_interval(np.where(gain > 1e-12, gain, 0.0), level)
+    if not len(gain):
+        return mean_interval(gain, level)
+    mine = units[known] if units is not None and len(units) == len(known) else None
+    sums, sizes = by_unit(np.where(gain > 1e-12, gain, 0.0)[None], mine)
+    return mean_interval(Examples(sums[0], sizes).values(), level)

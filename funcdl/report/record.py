@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 Record = dict[str, Any]  # column -> value; None where the frame has nothing
+LARGEST = 1e150  # of a metric: the squares of larger ones overflow, and nothing can be said of means
 WITHOUT = ("failed", "undefined")  # of a run that has no score, not even the worst
 
 
@@ -41,9 +42,9 @@ def tuning(runs: list[Record], metric: str) -> list[Record]:
 def settled(run: Record, metric: str) -> Record:
     """The run, with another status where its metric is not finite though its parameters stayed so.
 
-    "diverged" where the metric is infinite: an overflow is no number to average, and leaving the run
-    out would favour its method. "undefined" where it is NaN, such as an area under a curve of a test
-    split without positives: no method can have it there.
+    "diverged" where the metric is infinite or so large that its square is: an overflow is no number to
+    average, and leaving the run out would favour its method. "undefined" where it is NaN, such as an
+    area under a curve of a test split without positives: no method can have it there.
     """
     if run["status"] != "ok" or metric not in run or _finite(run[metric]):
         return run
@@ -52,4 +53,4 @@ def settled(run: Record, metric: str) -> Record:
 
 
 def _finite(value: Any) -> bool:
-    return value is not None and math.isfinite(value)
+    return value is not None and abs(value) <= LARGEST

@@ -13,6 +13,11 @@ REFERENCES = {
     "Machine Learning 52 (2003) 239–281",
     "welch": "B. L. Welch, The generalization of 'Student's' problem when several different population "
     "variances are involved, Biometrika 34 (1947) 28–35",
+    "wilcoxon": "F. Wilcoxon, Individual comparisons by ranking methods, Biometrics Bulletin 1 (1945) 80–83",
+    "friedman": "M. Friedman, The use of ranks to avoid the assumption of normality implicit in the "
+    "analysis of variance, Journal of the American Statistical Association 32 (1937) 675–701",
+    "davenport": "R. L. Iman, J. M. Davenport, Approximations of the critical region of the Friedman "
+    "statistic, Communications in Statistics A 9 (1980) 571–595",
     "halving": "K. Jamieson, A. Talwalkar, Non-stochastic best arm identification and hyperparameter "
     "optimization, AISTATS (2016)",
 }

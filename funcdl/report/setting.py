@@ -9,6 +9,7 @@ from typing import Any
 from funcdl.config import Expansion, Study
 from funcdl.plan.datasets import Facts
 from funcdl.plan.study import Plan
+from funcdl.report.learnt_from import ALL, NO_METHOD, NOTHING, RANDOM, begun
 
 DEFAULTS = {
     "clip_norm": None,
@@ -42,12 +43,29 @@ def setting(study: Study, expansion: Expansion, plan: Plan) -> dict[str, str]:
         values = [train.get(key, default) for train in trains]
         if any(value != default for value in values):
             said[key.replace("_", " ")] = _either(map(_words, values))
+    said |= _learnt_from(recipes)
     said["mode"] = plan.mode
     if study.threads != 1:
         said["threads per worker"] = str(study.threads)
     if plan.mesh:
         said["mesh"] = _words(dict(plan.mesh))
     return {key: value for key, value in said.items() if value}
+
+
+def _learnt_from(recipes: list[Mapping[str, Any]]) -> dict[str, str]:
+    """What `learnt_from` has sentences for: only what some method uses."""
+    trained = [recipe for recipe in recipes if recipe.get("train")]
+    changes = [map(_words, recipe["train"].get("augment") or ()) for recipe in trained]
+    hidden = [_words(recipe["train"].get("unlabelled")) for recipe in trained]
+    sections = [recipe["data"] for recipe in recipes if isinstance(recipe["data"], Mapping)]
+    kept = [data.get("labelled") for data in sections]
+    found = {
+        "augment": ([", then ".join(words) or NOTHING for words in changes], NOTHING),
+        "labelled": ([ALL if n is None else str(n) for n in kept], ALL),
+        "unlabelled": ([words or NO_METHOD for words in hidden], NO_METHOD),
+        "init": ([begun(recipe.get("init")) for recipe in trained], RANDOM),
+    }
+    return {key: _either(said) for key, (said, default) in found.items() if {*said} - {default}}
 
 
 def _either(values: Iterable[str], most: int = 4) -> str:
@@ -70,9 +88,12 @@ def _sizes(data: Facts) -> str:
 def _words(value: Any) -> str:
     """A value of the config: a section as its name and its arguments."""
     if isinstance(value, Mapping):
-        name = str(value.get("name", ""))
-        rest = ", ".join(f"{k} {_words(v)}" for k, v in value.items() if k not in ("name", "label"))
+        name = _name(value) if "name" in value else ""
+        parts = ((k, v) for k, v in value.items() if k not in ("name", "label") and v is not None)
+        rest = ", ".join(f"{k} {_words(v)}" for k, v in parts)
         return f"{name} ({rest})" if name and rest else name or rest
     if value is None or isinstance(value, (str, int, float, bool)):
         return "" if value is None else str(value)
+    if isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
+        return ", then ".join(map(_words, value))
     return json.dumps(value, default=str)

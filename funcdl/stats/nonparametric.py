@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from funcdl.stats import signed_rank
 from funcdl.stats.interval import ROUNDING, vector
 from funcdl.types import Array
 
@@ -85,11 +86,10 @@ def sign_flip(
 
 
 def wilcoxon(a: Sequence[float] | Array, b: Sequence[float] | Array, alpha: float = 0.05) -> Ranked:
-    """Wilcoxon's signed-rank test of paired repeats, exact at every n and with ties.
+    """Wilcoxon's signed-rank test of paired repeats, by `funcdl.stats.signed_rank`.
 
-    Pairs without a difference are left out, equal sizes share their mean rank, and the sum of the
-    ranks of positive differences is compared with its distribution over all 2^n signs, counted by
-    adding one rank after the other.
+    Pairs without a difference are left out, and sizes that agree up to rounding share their mean rank.
+    Up to 200 pairs the p-value is exact, with ties as well; beyond, that of the normal approximation.
 
     Args:
         a: `[n]`, one number per repeat.
@@ -109,16 +109,9 @@ def wilcoxon(a: Sequence[float] | Array, b: Sequence[float] | Array, alpha: floa
     d, refusal = _differences(a, b, alpha)
     if refusal:
         return refusal
-    twice = _twice_ranks(np.abs(d))  # whole numbers, also where equal sizes share a rank
-    total, positive = int(twice.sum()), int(twice[d > 0].sum())
-    chances = np.ones(1)
-    for rank in twice.tolist():  # the distribution of twice the rank sum
-        longer = np.zeros(len(chances) + rank)
-        longer[: len(chances)] += chances / 2
-        longer[rank:] += chances / 2
-        chances = longer
-    p = min(1.0, 2 * float(chances[: min(positive, total - positive) + 1].sum()))
-    return Ranked(len(d), p, 2.0 ** (1 - len(d)), True, "")
+    n = len(d)
+    found = signed_rank.signed_rank(np.sign(d) * _levels(np.abs(d)), np.zeros(n))
+    return Ranked(n, found.p, signed_rank.smallest_p(n), n <= signed_rank.EXACT, "")
 
 
 def permutation(
@@ -211,13 +204,11 @@ def _unreachable(what: str, smallest: float, alpha: float) -> str:
     return f"{what} give no p-value below {smallest:.3g}, so {alpha:g} cannot be reached"
 
 
-def _twice_ranks(sizes: np.ndarray) -> np.ndarray:
-    """Twice the rank of each size from the smallest; equal sizes share their mean rank."""
+def _levels(sizes: np.ndarray) -> np.ndarray:
+    """1 for the smallest of `[n]` sizes, 2 for the next, and so on; equal up to rounding is the same."""
     ordered = np.sort(sizes)
-    group = np.concatenate([[0], np.cumsum(np.diff(ordered) > ROUNDING)])
-    first = np.searchsorted(group, group, side="left")
-    last = np.searchsorted(group, group, side="right")
-    return (first + last + 1)[np.searchsorted(ordered, sizes)]
+    level = np.concatenate([[1], 1 + np.cumsum(np.diff(ordered) > ROUNDING)])
+    return level[np.searchsorted(ordered, sizes)]
 
 
 def _check(alpha: float) -> None:

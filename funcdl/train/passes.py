@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from funcdl.models.choices import Candidates
 from funcdl.types import Array, Model, PyTree, Task, Variables
 
 EVALUATION = np.uint32(2**32 - 1)  # no step of training has this number
@@ -53,7 +54,9 @@ def averaged(
 
     def one(index: Array) -> PyTree:
         rngs = {"dropout": jax.random.fold_in(key, index)}
-        return model.apply(variables, inputs, train=True, rngs=rngs)[0]
+        outputs = model.apply(variables, inputs, train=True, rngs=rngs)[0]
+        # What a recommender trains on are some items; what it is judged by is a ranking of all.
+        return outputs.score() if isinstance(outputs, Candidates) else outputs
 
     every = lax.map(one, jnp.arange(passes))
     if task.average is not None:

@@ -22,8 +22,8 @@ from funcdl.plan.code import code_digest
 from funcdl.plan.contest import Contest
 from funcdl.plan.mode import ACCELERATOR, CPU
 from funcdl.plan.study import FLAGS, Plan, make_plan
+from funcdl.plan_json import known_widths
 from funcdl.progress import Progress
-from funcdl.record import known_widths
 from funcdl.store.environments import Facts, read_environments
 from funcdl.store.folder import Folder
 from funcdl.store.ledger import Ledger

@@ -7,11 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import numpy as np
-
-from funcdl.data.fitted import fitted
-from funcdl.data.split import split_as
-from funcdl.data.vocabulary import ids, tokens, vocabulary
+from funcdl.data.files.pair import Column, from_pair
 from funcdl.errors import DataError
 from funcdl.types import Dataset
 
@@ -54,26 +50,17 @@ def huggingface(
         if name not in frame.column_names:
             known = ", ".join(frame.column_names)
             raise DataError(f"{path} has no column {name!r}; it has {known}: set data.{key}")
-    targets, classes = _targets(frame, y)
-    given = list(frame[x])
-    if given and all(isinstance(one, str) for one in given):
-        cut = [tokens(one, unit) for one in given]
-
-        def fit(rows: np.ndarray):
-            known = vocabulary((cut[row] for row in rows), size)
-            return lambda chosen: ids([cut[row] for row in chosen], known, length)
-
-        return fitted(split, fit, targets, n=len(cut), classes=classes)
-    from funcdl.data.convert import to_inputs
-
-    try:
-        inputs = to_inputs(np.stack([_pixels(one) for one in given]))
-    except ValueError as error:
-        raise DataError(
-            f"{path}: column {x!r} has no one shape ({error}); resize or pad its examples with "
-            "datasets.Dataset.map"
-        ) from error
-    return split_as(split, inputs, targets, classes=classes)
+    names = getattr(frame.features[y], "names", None) or ()
+    return from_pair(
+        path,
+        Column(x, list(frame[x])),
+        Column(y, list(frame[y]), tuple(map(str, names))),
+        unit=unit,
+        size=size,
+        length=length,
+        split=split,
+        resize="resize or pad its examples with datasets.Dataset.map",
+    )
 
 
 def _load(path: str, subset: str, part: str, revision: str) -> Any:
@@ -100,23 +87,3 @@ def _load(path: str, subset: str, part: str, revision: str) -> Any:
         raise
     except Exception as error:  # the library raises what its many parts do
         raise DataError(f"{path} could not be loaded by datasets: {error}") from error
-
-
-def _targets(frame: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    given = list(frame[name])
-    gone = [i for i, value in enumerate(given) if value is None]
-    if gone:
-        raise DataError(f"column {name!r} is empty in {len(gone)} rows; the first is row {gone[0]}")
-    names = getattr(frame.features[name], "names", None)
-    if names is None and all(isinstance(value, str) for value in given):
-        kinds, labels = np.unique(given, return_inverse=True)
-        return labels.reshape(-1).astype(np.int32), tuple(map(str, kinds))
-    from funcdl.data.convert import to_targets
-
-    return to_targets(np.asarray(given)), tuple(names or ())
-
-
-def _pixels(one: Any) -> np.ndarray:
-    """A picture `[height, width, channels]`, or an array as it is."""
-    found = np.asarray(one)
-    return found[..., None] if hasattr(one, "getbands") and found.ndim == 2 else found

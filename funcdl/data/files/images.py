@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from funcdl.data.files.opening import Stamp, class_folders, stamp
+from funcdl.data.files.picture import eight_bits
 from funcdl.data.split import split_as
 from funcdl.errors import DataError
 from funcdl.types import Dataset
@@ -89,14 +90,7 @@ def _picture(file: Stamp, size: tuple[int, ...], colour: str) -> np.ndarray:
                     f"{file.path} is {picture.height} x {picture.width} pixels; at most {MOST_PIXELS:,} "
                     "are read"
                 )
-            if picture.mode.startswith("I"):  # 16 bits; Pillow would cut off what is above 255
-                grey = np.asarray(picture, np.float64) / 257
-                picture = Image.fromarray(np.clip(grey.round(), 0, 255).astype(np.uint8))
-            if picture.mode in ("RGBA", "LA", "PA", "P"):
-                clear = picture.convert("RGBA")
-                ground = Image.new("RGBA", clear.size, (0, 0, 0, 255))
-                picture = Image.alpha_composite(ground, clear)
-            plain = picture.convert("L" if colour == "grey" else "RGB")
+            plain = eight_bits(picture).convert("L" if colour == "grey" else "RGB")
             if size:
                 plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
             pixels = np.asarray(plain, np.uint8)

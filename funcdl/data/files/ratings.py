@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from funcdl.data.files.columns import read_columns
+from funcdl.data.files.moments import moments
+from funcdl.data.files.source import read_columns
 from funcdl.data.sequences import leave_last_out
 from funcdl.errors import DataError
 from funcdl.types import Dataset
@@ -27,7 +28,7 @@ def ratings(
       path: of a .csv, .tsv or .parquet file, a row per choice; from Python also a frame.
       user: the column of the users.
       item: the column of the items.
-      time: the column of the times, as numbers; empty: the order of the rows.
+      time: the column of the times, as numbers or dates; empty: the order of the rows.
       rating: the column of the ratings, as numbers; empty: all rows count.
       least: rows with a lower rating are left out.
       length: items of a history, the latest ones.
@@ -37,11 +38,11 @@ def ratings(
       A `Dataset` as `funcdl.data.sequences.leave_last_out` makes it.
 
     Raises:
-      DataError: with the line of the file, for what is missing or no number.
+      DataError: with the line of the file, for what is missing, no number or no date.
     """
     found = read_columns(path)
     users, items = found.labels(user, "user"), found.labels(item, "item")
-    times = found.numbers(time, "time") if time else np.arange(found.n)
+    times = moments(found, time) if time else np.arange(found.n)
     if rating:
         kept = found.numbers(rating, "rating") >= least
         if not kept.any():

@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from funcdl.data.files.columns import Columns, missing, read_columns
+from funcdl.data.files.columns import Columns, missing, written
 from funcdl.data.files.groups import identical
+from funcdl.data.files.kinds import check_kind, check_recurs
+from funcdl.data.files.source import read_columns
 from funcdl.data.fitted import fitted
-from funcdl.data.standard import standardised, standardiser
+from funcdl.data.standard import standardiser
 from funcdl.errors import DataError
 from funcdl.types import Dataset
 
@@ -43,7 +45,8 @@ def table(
       target: the column to predict.
       predict: labels or numbers; auto: labels if the column is text, true and false, or whole numbers
         with at most 50 distinct values.
-      categorical: columns of numbers that are categories.
+      categorical: columns of numbers that are categories. A column of text must be named here if most
+        of its rows are numbers, or if hardly a text is there twice: else both are taken for a mistake.
       ignore: columns to leave out, such as a number of the row.
       missing: what to do about inputs that are missing (empty fields, NA, N/A, NaN, null, none, ?):
         `refuse` them; `impute` the median, beside a column that says where, or a category of its own;
@@ -65,16 +68,24 @@ def table(
     found.column(target, "target")
     for key, names in (("categorical", categorical), ("ignore", ignore)):
         for name in names:
-            found.column(name, key)
+            found.check(name, key)
     left_out = {target, *ignore, *([group] if group else [])}
     inputs = [name for name in found.values if name not in left_out]
     if not inputs:
         raise DataError(
             f"{found.name} has no column besides {', '.join(sorted(left_out))} to learn from"
         )
+    for name in inputs:
+        found.column(name, "ignore")
     found = _complete(found, inputs, target, missing)
+    if predict == "auto":
+        check_kind(found, target, "predict: labels")
     targets, classes = _targets(found, target, predict)
     kinds = {name: name in categorical or found.values[name].dtype == object for name in inputs}
+    for name in inputs:
+        if name not in categorical:
+            check_kind(found, name, f"categorical: [{name}]")
+            check_recurs(found, name)
     values = {name: _values(found, name, is_text) for name, is_text in kinds.items()}
     groups = found.labels(group, "group") if group else None
     if groups is None and split.get("by") == "group":
@@ -84,7 +95,7 @@ def table(
         prepare = [
             _categories(found.name, name, values[name], rows)
             if kinds[name]
-            else _numbers(values[name], rows, standardise)
+            else _numbers(found, name, rows, standardise)
             for name in inputs
         ]
         return lambda chosen: np.concatenate([part(chosen) for part in prepare], axis=1)
@@ -102,9 +113,7 @@ def _complete(found: Columns, inputs: list[str], target: str, policy: str) -> Co
     if policy == "drop" and lost.any():
         if lost.all():
             raise DataError(f"every row of {found.name} has a missing value; use missing: impute")
-        values = {name: column[~lost] for name, column in found.values.items()}
-        lines = None if found.lines is None else found.lines[~lost]
-        return Columns(found.name, values, lines)
+        return found.only(~lost)
     for name, where in empty.items():
         if where.any():
             advice = "remove these rows, or use missing: drop"
@@ -119,10 +128,13 @@ def _complete(found: Columns, inputs: list[str], target: str, policy: str) -> Co
 
 def _targets(found: Columns, name: str, predict: str) -> tuple[np.ndarray, tuple[str, ...]]:
     column = found.values[name]
+    exact = found.exact.get(name)
+    if exact is not None and (len(set(exact)) <= MOST_LABELS or predict == "labels"):
+        column = column if predict == "numbers" else exact
     whole = column.dtype.kind == "f" and bool((column == np.round(column)).all())
     few = whole and len(np.unique(column)) <= MOST_LABELS
     if predict == "numbers" or (predict == "auto" and column.dtype.kind == "f" and not few):
-        return found.numbers(name, "target").astype(np.float32), ()
+        return found.in_float32(name, found.numbers(name, "target")), ()
     if column.dtype.kind == "f" and not whole:
         row = int(np.argmax(column != np.round(column)))
         raise DataError(
@@ -150,26 +162,25 @@ def _values(found: Columns, name: str, is_text: bool) -> np.ndarray:
             )
         return column.astype(np.float64)
     gone = missing(column)
-    texts = column.astype(object)
-    return np.array(["" if none else str(value) for value, none in zip(texts, gone, strict=True)])
+    texts = found.exact.get(name, column.astype(object))
+    return np.array(
+        ["" if none else written(value) for value, none in zip(texts, gone, strict=True)]
+    )
 
 
 def _numbers(
-    column: np.ndarray, rows: np.ndarray, standardise: bool
+    found: Columns, name: str, rows: np.ndarray, standardise: bool
 ) -> Callable[[np.ndarray], np.ndarray]:
     """A column of numbers as `[n, 1]`, or `[n, 2]` where some are imputed: the second says which."""
+    column = found.values[name].astype(np.float64)
     gone = np.isnan(column)
     known = column[rows][~gone[rows]]
     filled = np.where(gone, np.median(known) if known.size else 0.0, column)[:, None]
     mean, deviation = standardiser(filled[rows]) if standardise else (np.zeros(1), np.ones(1))
-
-    def prepare(chosen: np.ndarray) -> np.ndarray:
-        numbers = standardised(filled[chosen], mean, deviation)
-        if not gone.any():
-            return numbers
-        return np.concatenate([numbers, gone[chosen][:, None].astype(np.float32)], axis=1)
-
-    return prepare
+    numbers = found.in_float32(name, (filled - mean) / deviation)
+    if gone.any():
+        numbers = np.concatenate([numbers, gone[:, None].astype(np.float32)], axis=1)
+    return lambda chosen: numbers[chosen]
 
 
 def _categories(

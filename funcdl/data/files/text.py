@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from funcdl.data.files.columns import read_columns, read_text
+from funcdl.data.files.delimited import read_text
 from funcdl.data.files.opening import class_folders, is_folder, stamp
-from funcdl.data.fitted import fitted
-from funcdl.data.vocabulary import ids, tokens, vocabulary
+from funcdl.data.files.source import read_columns
+from funcdl.data.files.tokenised import tokenised
 from funcdl.errors import DataError
 from funcdl.types import Dataset
 
@@ -51,30 +51,18 @@ def text(
       DataError: with the line or the file, for what cannot be read, empty labels, and data that do not
         fit.
     """
-    for name, value, least in (("size", size, 3), ("length", length, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise DataError(f"data.{name} is {value!r}; allowed are integers from {least}")
     texts, labels = _read(path, text, target)
     kinds, targets = np.unique(labels, return_inverse=True)
     if len(kinds) < 2:
         raise DataError(f"{path}: all labels are {str(kinds[0])!r}; needed are two classes or more")
-    cut = [tokens(one, unit) for one in texts]
-    _, groups = np.unique(np.array(texts), return_inverse=True)
-
-    def fit(rows: np.ndarray):
-        known = vocabulary((cut[row] for row in rows), size)
-        return lambda chosen: ids([cut[row] for row in chosen], known, length)
-
-    classes = tuple(map(str, kinds))
-    found = targets.reshape(-1).astype(np.int32)
-    return fitted(
-        split,
-        fit,
-        found,
-        n=len(texts),
-        groups=groups.reshape(-1),
-        classes=classes,
-        counts={"tokens": size},
+    return tokenised(
+        texts,
+        targets.reshape(-1).astype(np.int32),
+        unit=unit,
+        size=size,
+        length=length,
+        split=split,
+        classes=tuple(map(str, kinds)),
     )
 
 

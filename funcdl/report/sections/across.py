@@ -23,7 +23,7 @@ from funcdl.stats.across.bayes import bayesian_signed_rank
 from funcdl.stats.across.critical import bonferroni_dunn, nemenyi
 from funcdl.stats.across.friedman import Friedman, friedman
 from funcdl.stats.across.pairwise import Pair, pairwise
-from funcdl.stats.across.signed_rank import problems_needed, smallest_p
+from funcdl.stats.signed_rank import problems_needed, smallest_p
 
 FEWEST = 6  # problems; below, no signed-rank test can reach .05
 TITLE = "Across problems"
@@ -82,8 +82,19 @@ def _shown(question: Question, found: Board) -> str:
     return (
         f"{k} methods on {n} problems. A problem counts once, with the mean of "
         f"{plain(question.metric, 60)} over its repeats: repeats are no further problems, and problems "
-        f"made from the same data are hardly further ones.{lost}"
+        f"made from the same data are hardly further ones.{lost}{_looked(question)}"
         + "".join(f" {sentence}" for sentence in found.left_out)
+    )
+
+
+def _looked(question: Question) -> str:
+    """Why the looks at single problems do not count in tests over all of them."""
+    if len(question.looks) < 2:
+        return ""
+    return (
+        " Repeats were added on each problem until its own contrasts were decided; the answer over "
+        "problems was not looked at on the way: its p-values count a single look, and problems that ended "
+        "early have fewer repeats in their means."
     )
 
 

@@ -25,13 +25,13 @@ from funcdl.report.predicted import (
     NUMBERS,
     Predicted,
     predicted,
-    together,
 )
 from funcdl.report.question import Question
 from funcdl.report.record import Record, measured, records
 from funcdl.report.section import Grid, Section
+from funcdl.report.sections.ensembles import ensembles
 from funcdl.report.spread import over, spread
-from funcdl.report.wording import count, listing, plain
+from funcdl.report.wording import count, listing
 from funcdl.tasks.summaries import SUMMARIES, Summary, named
 
 TITLES = {
@@ -88,7 +88,7 @@ def _of_predictions(
         )
         grids.append(Grid("conformal", caption, _means(question, block, kept, CONFORMAL[task])))
         paragraphs.append(_coverage(kept))
-    joint, words = _ensembles(question, task, kept)
+    joint, words = ensembles(question, task, kept)
     paragraphs += words
     grids += [joint] if joint is not None else []
     drawing = _drawing(question, block, task, rows, kept)
@@ -200,48 +200,6 @@ def _coverage(kept: Mapping[str, list[Predicted]]) -> str:
         f"{count(tested, 'test example')} a coverage within {2 * sd:.3f} of {1 - ALPHA:g} is no surprise. "
         "Validation data also chose what is measured here, which may cost a little of it."
     )
-
-
-def _ensembles(
-    question: Question, task: str, kept: Mapping[str, list[Predicted]]
-) -> tuple[Grid | None, list[str]]:
-    """Each method's runs as one predictor."""
-    found = {label: together(runs, task, 1 - question.alpha) for label, runs in kept.items()}
-    known = {label: one for label, one in found.items() if one is not None}
-    if not known:
-        several = any(len(runs) > 1 for runs in kept.values())
-        alone = "Every repeat has a test set of its own, so no ensemble of repeats can be judged."
-        return None, [alone] if several else []
-    score = "NLL" if task == CLASSES else "mean squared error"
-    rows = []
-    for label, one in known.items():
-        row = {"method": label, "members": one.members, f"{score} of one": one.alone}
-        row |= {f"{score} of all": one.together, "gain": one.gain.mean}
-        row |= {"gain low": one.gain.low, "gain high": one.gain.high}
-        if task == CLASSES:
-            row |= {"accuracy of one": one.right_alone, "accuracy of all": one.right_together}
-            row |= {"disagreement": one.mutual}
-        rows.append(row)
-    mean = "probabilities" if task == CLASSES else "outputs"
-    caption = (
-        f"The mean of the {mean} of a method's repeats as one predictor, and the mean of the repeats "
-        f"alone; gain with its {100 * (1 - question.alpha):g} % interval over test examples."
-    )
-    text = (
-        f"All repeats of a method together are a deep ensemble: the mean of their {mean}. Its {score} "
-        "cannot be worse than the members' mean. It is one predictor per method, so its numbers have no "
-        "interval over repeats; the gain's is over test examples, with these members."
-    )
-    if task == CLASSES:
-        text += (
-            " Disagreement is the mutual information of label and member in nats, the mean over test "
-            "examples: the part of the uncertainty that training more members would show."
-        )
-    frame = pd.DataFrame(rows)
-    if any(found[label] is None for label in found):
-        left = listing([plain(label, 60) for label in found if found[label] is None])
-        text += f" Left out, with a single repeat or with test sets that differ: {left}."
-    return Grid("ensembles", caption, frame), [text]
 
 
 def _asked(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from funcdl.stats.across.ranking import score_table
-from funcdl.stats.across.signed_rank import SignedRank, problems_needed, signed_rank, smallest_p
 from funcdl.stats.multiple import holm
+from funcdl.stats.signed_rank import SignedRank, problems_needed, signed_rank, smallest_p
 from funcdl.stats.verdict import Verdict
 from funcdl.types import Array
 

@@ -1,4 +1,4 @@
-"""The question a study asks, from its plan, and to `plan.json` and back."""
+"""`plan.json`: the question a study asks, written from its plan, and read back."""
 
 from __future__ import annotations
 
@@ -34,13 +34,9 @@ def write_record(question: Question, facts: dict[str, Any]) -> dict[str, Any]:
     asked = question._asdict() | {"spaces": spaces, "shares": shares, "cross": dict(question.cross)}
     asked["searches"] = searches
     asked["holdings"] = [holding._asdict() for holding in question.holdings]
-    for derived in (
-        "parameters",
-        "environment",
-        "apart",
-        "doubts",
-    ):  # of the runs, or of several studies
-        del asked[derived]
+    derived = ("parameters", "environment", "apart", "doubts")  # of the runs, or of several studies
+    for name in derived:
+        del asked[name]
     study = hashlib.sha256(question.config_text.encode()).hexdigest()  # of study.yaml
     return {"format": FORMAT, "study": study, **facts, "question": asked}
 

@@ -1,4 +1,8 @@
-"""Two methods over many problems: Wilcoxon's signed-rank test, and when it can decide nothing."""
+"""Wilcoxon's signed-rank test of pairs, and when it can decide nothing.
+
+Over problems it is the test of an answer (`stats.across.pairwise`); over repeats it stands beside the
+t-test as a description (`stats.nonparametric`).
+"""
 
 from __future__ import annotations
 
@@ -47,8 +51,8 @@ def signed_rank(
     the normal distribution with variance `sum r^2 / 4`.
 
     Args:
-        a: `[n]`, one number per problem; infinite where a method diverged. Two infinities of the
-            same sign count as equal.
+        a: `[n]`, one number per pair, such as a problem; infinite where a method diverged. Two
+            infinities of the same sign count as equal.
         b: `[n]`, the other method's, in the same order.
         exact: count the signs out (possible up to any n, in time n^3); None: up to 200 pairs.
 

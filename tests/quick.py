@@ -1,0 +1,20 @@
+"""Compiling for programs that run once or twice: what counts is the time that it takes."""
+
+from functools import partial
+
+import jax
+import numpy as np
+
+
+def _known(option: str, value: object) -> dict[str, object]:
+    """The option, where this XLA has it; nothing where not."""
+    try:
+        jax.jit(lambda x: x + 1).lower(np.float32(0)).compile({option: value})
+    except jax.errors.JaxRuntimeError:
+        return {}
+    return {option: value}
+
+
+# The newer emitters of fused loops take three times as long to compile a step of a transformer.
+OPTIONS = {"xla_backend_optimization_level": 0, **_known("xla_cpu_use_fusion_emitters", False)}
+quick = partial(jax.jit, compiler_options=OPTIONS)
