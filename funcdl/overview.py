@@ -121,7 +121,9 @@ def _inputs(facts: Facts) -> str:
 def _classes(names: tuple[str, ...]) -> str:
     if not names:
         return ""
-    return f", {len(names)} classes: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"
+    some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    told = "".join(mark if mark.isprintable() else "?" for mark in some)  # a name may move a cursor
+    return f", {len(names)} classes: {told}"
 
 
 def _twice(facts: Facts) -> str:

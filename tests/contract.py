@@ -173,7 +173,7 @@ def has_dropout(name: str) -> bool:
     return "dropout" in parameters(MODELS[name])
 
 
-def prepared(name: str) -> tuple[Static, dict[str, np.ndarray]]:
+def prepared(name: str) -> tuple[Static, dict[str, Any]]:
     """What decides the model's program, and the numbers that are traced, a rate of dropout among them.
 
     Through the config, so that what it refuses is refused here. Dropout is a number that is not 0, which

@@ -1,6 +1,7 @@
 """What a study says of its data: sizes, rule, classes, and examples that more than one split has."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from funcdl.data.arrays import presplit
 from funcdl.data.duplicates import Shared, fingerprints, shared
 from funcdl.data.load import make_data
 from funcdl.data.rows import blocks
+from funcdl.overview import describe
 from funcdl.plan.datasets import facts_of
 from funcdl.plan.splits import Splits
 from funcdl.plan.study import make_plan
@@ -194,3 +196,36 @@ def test_numbers_are_split_at_random_and_have_no_classes(tmp_path):
     )
     (found,) = holdings(study, make_plan(study, expand(study)))
     assert found.rule == "at random (seed 0)"
+
+
+def test_a_plan_says_what_the_data_are():
+    """Shapes, classes (without what moves a cursor), and what a model has seen before it is asked."""
+    inputs = np.repeat(np.arange(30, dtype=np.float32), 2)[:, None]
+
+    def planned(**split: Any) -> tuple[str, int]:
+        rule = {"by": "random", "test": 11, "validation": 11, **split}
+        data = {
+            "name": (inputs, np.arange(60) % 3),
+            "classes": ["red", "gr\x1been", "blue"],
+            "split": rule,
+        }
+        study = fd.Study(
+            task="classification",
+            data=data,
+            model="logistic",
+            optimizer={"name": "sgd", "learning_rate": 0.1},
+            train={"steps": 1, "batch_size": 2},
+            repeat={"vary": ["init"]},
+        )
+        found = make_data(data)
+        return describe(study), sum(row in found.train.inputs for row in found.test.inputs)
+
+    said = (
+        "38 train, 11 validation, 11 test examples, inputs float32[1], 3 classes: red, gr?een, blue"
+    )
+    text, seen = planned()
+    assert seen > 0
+    assert f"{said}; {seen} test examples have the inputs of a training example\n" in text
+    text, seen = planned(by="order", test=12, validation=12)
+    assert seen == 0
+    assert "12 test examples, inputs float32[1], 3 classes: red, gr?een, blue\n" in text

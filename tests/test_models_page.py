@@ -14,6 +14,8 @@ import pytest
 import funcdl as fd
 from funcdl import models
 from funcdl.models.make import make_model
+from tests import contract
+from tests import test_models as battery
 
 PAGE = (Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
 
@@ -40,6 +42,25 @@ def test_every_model_is_named():
         "anomaly",
         "recommendation",
     }
+
+
+def test_the_added_model_passes_the_battery_without_a_row_and_with_one(tmp_path, monkeypatch):
+    """Its file and its line, and nothing else; the file lies elsewhere, so as not to change funcdl."""
+    (tmp_path / "highway.py").write_text(block("file: highway.py"), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "highway", raising=False)
+    monkeypatch.setitem(models.MODELS, "highway", "highway:Highway")
+    for test in (
+        battery.test_shapes,
+        battery.test_learns_32_examples_by_heart,
+        battery.test_a_run_follows_from_its_keys_and_numbers_and_is_traced_once,
+        battery.test_in_float64_gradients_are_finite_differences_and_examples_alone,
+    ):
+        test("highway")
+    row = eval(f"{{{block('row: tests/contract.py')}}}", vars(contract))
+    monkeypatch.setattr(contract, "CASES", contract.CASES | row)
+    battery.test_shapes("highway")
+    assert contract.case_of("highway").model == {"width": 16, "depth": 2}
 
 
 def test_the_added_model_is_its_equation(highway):

@@ -256,15 +256,16 @@ class Recommender(nn.Module):
     def scores(self, batch, drawn) -> tuple[jax.Array, jax.Array]:
         raise NotImplementedError
 
-    def products(self, person, own, others):
-        return (person * own).sum(-1), person @ others.T
+
+def products(person, own, others):
+    return (person * own).sum(-1), person @ others.T
 
 
 class MatrixFactorisation(Recommender):
     def scores(self, batch, drawn):
         items = nn.Embed(self.items, 64)
         person = nn.Embed(self.users, 64)(batch["user"])
-        return self.products(person, items(batch["y"]), items(drawn))
+        return products(person, items(batch["y"]), items(drawn))
 
 
 class NCF(Recommender):
@@ -274,7 +275,7 @@ class NCF(Recommender):
         people, items = nn.Embed(self.users, 32), nn.Embed(self.items, 32)
         p = nn.Embed(self.users, 32)(batch["user"]) * self.param("w", nn.initializers.ones, (32,))
         q = nn.Embed(self.items, 32)
-        own, others = self.products(p, q(batch["y"]), q(drawn))
+        own, others = products(p, q(batch["y"]), q(drawn))
         chosen = jnp.broadcast_to(drawn, (len(p), len(drawn)))
         item = items(jnp.concatenate([batch["y"][:, None], chosen], 1))
         person = jnp.broadcast_to(people(batch["user"])[:, None], item.shape)
@@ -287,9 +288,7 @@ class TwoTower(Recommender):
         items, tower = nn.Embed(self.items, 64), Perceptron((64, 64))
         history = mean_of_tokens(items(batch["history"]), batch["history"])
         both = jnp.concatenate([history, nn.Embed(self.users, 64)(batch["user"])], -1)
-        return self.products(
-            Perceptron((64, 64))(both), tower(items(batch["y"])), tower(items(drawn))
-        )
+        return products(Perceptron((64, 64))(both), tower(items(batch["y"])), tower(items(drawn)))
 
 
 class SASRec(Recommender):
@@ -301,4 +300,4 @@ class SASRec(Recommender):
         x += nn.MultiHeadDotProductAttention(num_heads=2)(read[:, -1:], read, mask=mask)
         x += nn.Dense(32)(nn.gelu(nn.Dense(64)(nn.LayerNorm()(x))))
         person = nn.LayerNorm()(x[:, 0])
-        return self.products(person, items(batch["y"]), items(drawn))
+        return products(person, items(batch["y"]), items(drawn))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 Record = dict[str, Any]  # column -> value; None where the frame has nothing
-LARGEST = 1e150  # of a metric: the squares of larger ones overflow, and nothing can be said of means
+LARGEST = 1e150  # of a metric: the squares of larger ones overflow
 WITHOUT = ("failed", "undefined")  # of a run that has no score, not even the worst
 
 

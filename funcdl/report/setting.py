@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from funcdl.config import Expansion, Study
@@ -52,7 +52,7 @@ def setting(study: Study, expansion: Expansion, plan: Plan) -> dict[str, str]:
     return {key: value for key, value in said.items() if value}
 
 
-def _learnt_from(recipes: list[Mapping[str, Any]]) -> dict[str, str]:
+def _learnt_from(recipes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """What `learnt_from` has sentences for: only what some method uses."""
     trained = [recipe for recipe in recipes if recipe.get("train")]
     changes = [map(_words, recipe["train"].get("augment") or ()) for recipe in trained]
