@@ -145,11 +145,12 @@ def data_file(table: str, folder: Path) -> Path:
     inputs, targets = dataset.train.inputs, dataset.train.targets
     if isinstance(targets, dict):
         targets = targets["item"] if "item" in targets else targets["steps"][:, 0]
-    arrays = dict(inputs) if isinstance(inputs, dict) else {"x": inputs}
+    arrays: dict[str, Any] = dict(inputs) if isinstance(inputs, dict) else {"x": inputs}
     if table != "shuttle":  # whose labels are not read
         arrays["y"] = targets
     counts = {"tokens": 0, "users": 0, **dataset.ids, "items": len(dataset.classes)}
-    np.savez(path, **arrays, **{name: counts[name] for name in ("tokens", "items", "users")})
+    arrays |= {name: np.int32(counts[name]) for name in ("tokens", "items", "users")}
+    np.savez(path, **arrays)
     return path
 
 
