@@ -12,8 +12,8 @@ from funcdl.config import expand
 from funcdl.report.answer import answer
 from funcdl.report.material import Material
 from funcdl.report.methods import methods
-from funcdl.report.setting import setting
 from funcdl.report.question import Search
+from funcdl.report.setting import setting
 from tests.report_frames import KEY, quickstart
 
 RESAMPLED, OVER_REPEATS = "corrected resampled t-test", "paired t-test"

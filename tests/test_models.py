@@ -272,7 +272,8 @@ def test_in_float64_lanes_and_recomputation_are_the_run_itself(name):
     train = assemble(static, data)
     again = assemble(static._replace(remat=True), data)
     keys = [streams(), stream_keys(0, "measure", 1)]
-    split, numbers = wide(data.train), wide(hyper) | {RATE: np.float64(0.3)}
+    rate = {RATE: np.float64(0.3)} if has_dropout(name) else {}
+    split, numbers = wide(data.train), wide(hyper) | rate
     starts = [wide(program(name)[0](steps=0, **dict.fromkeys(STREAMS, i))[1]) for i in (0, 1)]
     stacked = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)  # noqa: E731
 
@@ -307,7 +308,7 @@ def apart(one: Any, other: Any) -> float:
 @each
 def test_in_bfloat16_it_learns_nearly_the_same(name):
     """The gradient of the first batch, up to the rounding of 8 bits."""
-    _, model, task, data = ready(name)
+    case, model, task, data = ready(name)
     variables = program(name)[0](steps=1)[1].variables
     batch = few(data.train, 16)
 
@@ -322,4 +323,5 @@ def test_in_bfloat16_it_learns_nearly_the_same(name):
 
     exact, rounded = slopes(model), slopes(computing_in(model, "bfloat16"))
     far = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
-    assert 0 < far < 0.25  # of wrong signs it would be 2, of nothing learnt 1
+    # Of wrong signs it would be 2, of nothing learnt 1. Noise is drawn in bfloat16, and so is another.
+    assert 0 < far < (0.5 if case.draws else 0.25)

@@ -57,7 +57,7 @@ def test_the_added_model_passes_the_battery_without_a_row_and_with_one(tmp_path,
         battery.test_in_float64_gradients_are_finite_differences_and_examples_alone,
     ):
         test("highway")
-    row = eval(f"{{{block('row: tests/contract.py')}}}", vars(contract))
+    row = eval(f"{{{block('row: tests/contract.py')}}}", dict(vars(contract)))
     monkeypatch.setattr(contract, "CASES", contract.CASES | row)
     battery.test_shapes("highway")
     assert contract.case_of("highway").model == {"width": 16, "depth": 2}

@@ -1,7 +1,4 @@
-"""The families of the six tables in the words of Flax, with Linen's own layers; see `flax_families.py`.
-
-A batch is a dict of arrays: "x", or "history" and "user", and "y".
-"""
+"""The families of the six tables, with Linen's own layers; a batch is a dict: see `flax_families.py`."""
 
 import functools
 from collections.abc import Sequence

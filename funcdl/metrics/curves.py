@@ -38,7 +38,8 @@ def auroc_values(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Returns float64 `[n]`, whose mean is `auroc`, A.
 
     `A + (V_i - A) / share of its class`, with V_i the chance that example i is in the right order
-    with one of the other class. The variances within both classes are those of DeLong's method.
+    with one of the other class, spread as in `_spread`: the variances within both classes are those of
+    DeLong's method.
 
     Source: DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated
     receiver operating characteristic curves" (Biometrics, 1988).
@@ -51,7 +52,7 @@ def auroc_values(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     placed[positive] = _shares_below(scores[positive], scores[~positive])
     placed[~positive] = 1 - _shares_below(scores[~positive], scores[positive])
     share = positive.mean()
-    return area + (placed - area) / np.where(positive, share, 1 - share)
+    return _spread(area + (placed - area) / np.where(positive, share, 1 - share), positive)
 
 
 def average_precision(outputs: np.ndarray, labels: np.ndarray) -> float:
@@ -86,6 +87,7 @@ def average_precision_values(outputs: np.ndarray, labels: np.ndarray) -> np.ndar
     `A + n/m ([j positive] (P_j - A) + sum over positives i not above j of ([j positive] - P_i) / c_i)`:
 
     it counts among the positives itself, and changes the precision at all scores that are not greater.
+    They are then spread as in `_spread`.
     """
     scores, positive = _read(outputs, labels)
     n, area = len(scores), average_precision(scores, positive)
@@ -97,7 +99,22 @@ def average_precision_values(outputs: np.ndarray, labels: np.ndarray) -> np.ndar
     gain = np.cumsum(here[::-1])[::-1][step]
     cost = np.cumsum((here * precision)[::-1])[::-1][step]
     own = np.where(positive, precision[step] - area + gain, 0.0)
-    return area + (own - cost) * n / right[-1]
+    return _spread(area + (own - cost) * n / right[-1], positive)
+
+
+def _spread(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
+    """The values, k of a class moved away from their mean by sqrt(k / (k - 1)).
+
+    A mean of squares within a class is then the unbiased estimate of its variance, which matters where
+    there are few positives: with 50 it is 2 % more.
+    """
+    spread = values.copy()
+    for one in (positive, ~positive):
+        count = int(one.sum())
+        if count > 1:
+            mean = values[one].mean()
+            spread[one] = mean + (values[one] - mean) * np.sqrt(count / (count - 1))
+    return spread
 
 
 def _read(outputs: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from funcdl.errors import DataError
-from funcdl.models.product import matmul
+from funcdl.models.product import inner
 
 PADDING = 0  # the number that stands for no item
 
@@ -60,9 +60,9 @@ def dot_products(
 def products(user_BxW: jax.Array, rows: jax.Array) -> jax.Array:
     """Scores `u . v`, `[batch, c]`, with rows `[c, width]` or `[1, c, width]`, or `[batch, c, width]`."""
     if rows.ndim == 2:
-        return matmul(user_BxW, rows.T)
+        return inner(user_BxW, rows)
     if rows.shape[0] == 1:
-        return matmul(user_BxW, rows[0].T)
+        return inner(user_BxW, rows[0])
     return jnp.sum(user_BxW[:, None] * rows, axis=-1)
 
 
