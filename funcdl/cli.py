@@ -49,6 +49,7 @@ Overrides = Annotated[
     typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, such as train.steps=50."),
 ]
 Variant = Annotated[str | None, typer.Option(help="Apply one of the config's variants.")]
+Out = Annotated[Path | None, typer.Option(help="The study's folder [runs/NAME].")]
 Folder = Annotated[Path, typer.Argument(help="A study's folder, such as runs/quickstart.")]
 
 
@@ -57,7 +58,7 @@ def run(
     config: Config,
     overrides: Overrides = None,
     variant: Variant = None,
-    out: Annotated[Path | None, typer.Option(help="The study's folder [runs/NAME].")] = None,
+    out: Out = None,
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="Worker processes, 0 for none [as cores and memory allow]."),
@@ -103,14 +104,16 @@ def run(
 
 
 @app.command()
-def plan(config: Config, overrides: Overrides = None, variant: Variant = None) -> None:
+def plan(
+    config: Config, overrides: Overrides = None, variant: Variant = None, out: Out = None
+) -> None:
     """Print what a study would run, and run nothing."""
     from funcdl import config as configs
 
     study = configs.load(config, overrides or (), variant)
     from funcdl.overview import describe  # after the config, so that its errors come at once
 
-    say(describe(study))
+    say(describe(study, out or Path("runs") / study.name))
 
 
 @app.command(name="list")

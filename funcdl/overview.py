@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from funcdl.config import Study, expand, problem_at
 from funcdl.errors import StudyError
 from funcdl.execute.machine import backend
-from funcdl.plan.contest import Contest, most, most_steps
+from funcdl.plan.contest import Contest, due, most, most_steps, outcome_of
 from funcdl.plan.datasets import Facts
 from funcdl.plan.stopping import in_words
 from funcdl.plan.study import Plan, make_plan
+from funcdl.plan_json import known_widths
+from funcdl.store.ledger import known_runs
 from funcdl.store.trained import find_source
 
 
-def describe(study: Study) -> str:
+def describe(study: Study, folder: Path | None = None) -> str:
     """Methods, trials, runs, programs, and the number of parameters of each model.
 
-    Nothing is compiled or run; models are built by shape only.
+    Nothing is compiled or run, and nothing written; models are built by shape only.
+
+    Args:
+        study: what would run.
+        folder: where it would; runs that it holds are counted, and lanes are as many as an earlier
+            run of the study has found room for.
 
     Raises:
         StudyError: if data and config do not fit.
+        StoreError: if the folder holds rows that cannot be read.
     """
     expansion = expand(study)
-    plan = make_plan(study, expansion, backend(), find=find_source)
+    widths = known_widths(folder, study.width) if folder else {}
+    plan = make_plan(study, expansion, backend(), widths, find_source)
     lines = [f"study {study.name}: {len(plan.contests)} methods, selected by {expansion.metric}"]
     lines += _data(plan)
     rows = [("method", "trials", "repeats", "runs", "steps", "program", "parameters", "searched")]
@@ -37,7 +47,8 @@ def describe(study: Study) -> str:
         for row in rows
     ]
     runs = _range(sum(map(most, contests)) for contests in (plan.contests, grown))
-    lines.append(f"{runs} runs in {len(plan.programs)} programs, mode {plan.mode}")
+    lines.append(f"{runs} runs in {len(plan.programs)} programs, mode {plan.mode}{_lanes(plan)}")
+    lines += _done(plan, grown, folder)
     lines += [f"stopped early: {text}" for text in in_words(study, plan.contests)]
     lines += [f"note: {note}" for note in expansion.notes]
     return "\n".join(lines)
@@ -47,6 +58,24 @@ def _range(numbers: Iterable[int]) -> str:
     """From the least to the most, as one number where they are equal."""
     least, most = numbers
     return str(least) if least == most else f"{least} to {most}"
+
+
+def _lanes(plan: Plan) -> str:
+    """How many runs share a program at a time, on each device."""
+    if not plan.widths:
+        return ""
+    least, most = min(plan.widths.values()), max(plan.widths.values())
+    return f", {_range((least, most))} lane{'s' * (most > 1)} per device"
+
+
+def _done(plan: Plan, contests: Iterable[Contest], folder: Path | None) -> list[str]:
+    """How many of the runs need not be run, since the study's folder holds them."""
+    known = known_runs(folder / "runs") if folder and (folder / "runs").is_dir() else {}
+    if not known:
+        return []
+    outcomes = {run: outcome_of(k.status, k.final, plan.select[0]) for run, k in known.items()}
+    done = sum(run.id in known for contest in contests for run in due(contest, outcomes))
+    return [f"{done} of them are done, in {folder}"] if done else []
 
 
 def _data(plan: Plan) -> list[str]:

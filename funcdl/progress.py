@@ -100,10 +100,12 @@ def _is_terminal(stream: TextIO) -> bool:
 
 def _panel(status: Status, elapsed: float):
     from rich.console import Group
+    from rich.padding import Padding
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
-    bar = ProgressBar(total=max(1, status.runs_total), completed=status.runs, width=40)
+    # A bar alone does not end its line: what follows would be cut off at the terminal's edge.
+    bar = Padding(ProgressBar(total=max(1, status.runs_total), completed=status.runs, width=40), 0)
     lines = [Text(f"{summary(status)}, {_duration(elapsed)} so far")]
     lines += [
         Text(f"  worker {number}: {doing}", style="dim", overflow="ellipsis", no_wrap=True)

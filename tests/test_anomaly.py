@@ -25,6 +25,7 @@ from funcdl.train.run import make_train
 from funcdl.train.streams import stream_keys
 from funcdl.train.width import of_width
 from funcdl.types import Dataset, Split
+from tests.quick import quick
 
 TASK = make_task("anomaly")
 
@@ -192,7 +193,7 @@ def test_a_run_finds_its_centre_in_the_first_batch_alone_and_in_lanes():
         ends = [train.chunk(start, keys, hyper, split, jnp.int32(stop)) for stop in (1, 5)]
         return start, *ends
 
-    run = jax.jit(jax.vmap(run, (0, None)), compiler_options={"xla_backend_optimization_level": 0})
+    run = quick(jax.vmap(run, (0, None)))
     both = {name: jnp.stack([k[name] for k in keys]) for name in keys[0]}
     start, one, five = jax.tree.map(np.asarray, run(both, data.train))
     for lane, streams in enumerate(keys):

@@ -1,7 +1,5 @@
 """Augmentations against scipy, and their distributions."""
 
-from functools import partial
-
 import jax
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from scipy import ndimage, stats
 from funcdl.augment import AUGMENTATIONS, READS
 from funcdl.augment.make import make_augment
 from funcdl.errors import DataError, StudyError
+from tests.quick import quick
 
 KEY = jax.random.key(3)
 IMAGES = np.random.default_rng(0).normal(size=(24, 9, 7, 2)).astype("float32")
@@ -34,8 +33,6 @@ NOTHING = {
 }
 ALL = [(name, kind) for name, kinds in READS.items() for kind in kinds]
 each = pytest.mark.parametrize(("name", "kind"), ALL, ids=lambda word: word)
-# The programs run once: what counts is the time to compile them.
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def augmented(spec, inputs, key=KEY) -> np.ndarray:

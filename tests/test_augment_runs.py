@@ -1,6 +1,5 @@
 """Augmentations in a study: checked with their line, traced, and for training batches alone."""
 
-from functools import partial
 from pathlib import Path
 
 import jax
@@ -19,9 +18,7 @@ from funcdl.train.lanes import over_lanes
 from funcdl.train.streams import stream_keys
 from funcdl.train.window import Window, batch_at
 from funcdl.types import Dataset, Split
-
-# The programs run once: what counts is the time to compile them.
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+from tests.quick import quick
 
 DATA: Dataset = make_data("digits")
 SHIFTED = [{"name": "shift", "pixels": 1.0}, {"name": "noise", "scale": 0.1}]

@@ -1,7 +1,6 @@
 """Convolution by patches equals `lax` in value and in both gradients, in float32 and float64."""
 
 import itertools
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from funcdl.models.convolution import conv_general_dilated
+from tests.quick import OPTIONS
 
 
 @pytest.fixture
@@ -38,8 +38,7 @@ def compare(lhs_shape, rhs_shape, strides, padding, tolerance, **options):
     def both(lhs, rhs):
         return [run(f, lhs, rhs) for f in (conv_general_dilated, lax.conv_general_dilated)]
 
-    quick: Any = {"xla_backend_optimization_level": 0}  # to compile: it runs once
-    program = jax.jit(both).lower(lhs, rhs).compile(compiler_options=quick)
+    program = jax.jit(both).lower(lhs, rhs).compile(compiler_options=OPTIONS)
     for ours, theirs in zip(*program(lhs, rhs), strict=True):
         assert ours.shape == theirs.shape
         assert ours.dtype == theirs.dtype

@@ -1,6 +1,5 @@
 """Models of series: against NumPy in float64, and by what they must not change with."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -10,8 +9,8 @@ import pytest
 
 from funcdl.models.make import make_model
 from funcdl.models.patch_transformer import patches
+from tests.quick import quick
 
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 SMALL = {
     "nbeats": {"blocks": 3, "layers": 2, "width": 8},
     "tcn": {"channels": [6, 6, 4], "kernel": 3},

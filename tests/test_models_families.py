@@ -1,6 +1,5 @@
 """What is particular to each model, against references that are not ours."""
 
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -17,9 +16,7 @@ from funcdl.models.make import make_model
 from funcdl.models.recurrent import GRU, LSTM
 from funcdl.models.resnet import ResNet
 from funcdl.models.transformer import Transformer
-
-# The programs run once: what counts is the time to compile them.
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+from tests.quick import quick
 
 
 def images(n):

@@ -1,7 +1,5 @@
 """Pooling equals `flax` in value and gradient; ties are shared."""
 
-from functools import partial
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 
 from funcdl.models.pooling import avg_pool, max_pool
+from tests.quick import quick
 
 # window, strides, padding, whether funcdl has its own way
 CASES = [
@@ -45,7 +44,6 @@ def test_equals_flax(pair, case, dtype):
         weights = jnp.sin(jnp.arange(out.size, dtype=dtype)).reshape(out.shape)
         return out, pull(weights)[0]
 
-    quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     (out, gradient), (expected_out, expected_gradient) = quick(
         lambda x: [
             value_and_gradient(ours, strides, x),

@@ -1,6 +1,5 @@
 """Mixed precision and matmul precision, against float64, hand-written casts and XLA's own text."""
 
-from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -28,6 +27,7 @@ from funcdl.train.run import make_train
 from funcdl.train.streams import stream_keys
 from funcdl.types import Dataset, Model, Split
 from tests.clouds import linear, run
+from tests.quick import quick
 
 # Those left out: test_anomaly_models, test_recommendation_models.
 OF_IDS = ("bag_of_embeddings", "text_cnn")  # they do not read digits: test_text_models
@@ -42,7 +42,6 @@ SMALL = {
     "lstm": {"hidden": [8, 8]},
     "gru": {"hidden": [8, 8]},
 }
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def small(name: str, **more) -> dict:

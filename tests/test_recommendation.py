@@ -1,7 +1,5 @@
 """Recommendation: metrics against trec_eval, losses in float64, data and baseline by hand."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,10 +18,10 @@ from funcdl.metrics import cutoffs, next_item, ranking
 from funcdl.tasks.choices import check_choices, count_items
 from funcdl.tasks.load import make_task
 from funcdl.types import Split
+from tests.quick import quick
 
 TREC = {"ndcg@10": "ndcg_cut_10", "recall@10": "recall_10", "precision@10": "P_10"}
 TREC |= {"mrr": "recip_rank"}
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 @quick

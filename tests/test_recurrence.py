@@ -1,7 +1,6 @@
 """Recurrent layers against the plain loop over time and its automatic gradient."""
 
 import itertools
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +13,8 @@ from funcdl.models.make import make_model
 from funcdl.models.recurrence import Weights, states
 from funcdl.train.precision import computing_in
 from funcdl.train.remat import rematerialised
+from tests.quick import quick
 
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 TIME, BATCH, WIDTH = 5, 3, 4
 CELLS = {"lstm": (LSTM_CELL, 4, 0), "gru": (GRU_CELL, 3, 1)}
 

@@ -19,11 +19,12 @@ from funcdl.train.cuts import cheapest, kept, steps_of
 from funcdl.train.precision import computing_in
 from funcdl.train.remat import compiler_options, in_segments, rematerialised
 from funcdl.types import Dataset, Model
+from tests import quick as quickly
 
 X = np.random.default_rng(0).normal(size=(64, 8, 8, 1)).astype("float32")
 Y = np.arange(64) % 10
 OPTIONS = compiler_options(jax.default_backend())
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0, **OPTIONS})
+quick = partial(jax.jit, compiler_options={**quickly.OPTIONS, **OPTIONS})
 
 
 def gradient(model: Model):

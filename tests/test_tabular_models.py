@@ -1,6 +1,5 @@
 """Models of tables, and the autoencoder's score, against NumPy in float64 and scikit-learn."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -22,9 +21,7 @@ from funcdl.models.initial import columns
 from funcdl.models.make import make_model
 from funcdl.models.residual_mlp import ResidualMLP
 from funcdl.tasks.load import make_task
-
-# The programs run once: what counts is the time to compile them.
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+from tests.quick import quick
 
 
 def rows(n: int, columns: int = 5) -> jax.Array:

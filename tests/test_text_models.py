@@ -1,6 +1,5 @@
 """Models that read ids of tokens, against NumPy and with every amount of padding."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +24,10 @@ from funcdl.train.assemble import Static
 from funcdl.train.precision import computing_in
 from funcdl.train.remat import compiler_options, rematerialised
 from funcdl.types import Dataset, Split
+from tests.quick import OPTIONS, quick
 from tests.test_bring_data import WRITTEN
 from tests.test_models_families import numpy_gru, numpy_lstm
 
-# The programs run once: what counts is the time to compile them.
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 TOKENS, OUTPUTS = 20, 3
 SPECS = {
     "bag_of_embeddings": {"embedding": 4, "hidden": [5], "activation": "tanh"},
@@ -145,7 +143,7 @@ def test_half_precision_and_recomputation_give_the_same_up_to_rounding(name):
         found = jax.jit(jax.grad(loss), compiler_options=options)(params)
         return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])
 
-    cheap = {"xla_backend_optimization_level": 0}
+    cheap = OPTIONS
     plain = slopes(model, cheap)
     again = slopes(rematerialised(model), {**cheap, **compiler_options("cpu")})
     np.testing.assert_allclose(again, plain, rtol=1e-4, atol=1e-6)

@@ -1,16 +1,12 @@
 """The vision transformer against float64 NumPy, written down from the paper's equations."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from funcdl.models.vit import ViT, patches
-
-# The programs run once: what counts is the time to compile them.
-quick = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+from tests.quick import quick
 
 
 def image(n, shape=(8, 8, 1), seed=0):

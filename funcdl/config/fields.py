@@ -114,7 +114,8 @@ class Repeat(Part):
     def _count(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return {"count": value}
-        return {key: part for key, part in value.items() if part is not None}  # null takes away
+        known = cls.model_fields  # null takes away what is known; a misspelt key is told
+        return {k: part for k, part in value.items() if part is not None or k not in known}
 
     @model_validator(mode="after")
     def _fit(self) -> Repeat:

@@ -125,7 +125,9 @@ def merge(base: Node, over: Node, path: Path = ()) -> Node:
             return over
     parts = dict(base.value)
     for name, node in over.value.items():
-        if name in parts:
+        if name in parts and node.value is None and path and path[0] in OPEN:
+            del parts[name]  # a null that is left has taken nothing away, which is a mistake
+        elif name in parts:
             parts[name] = merge(parts[name], node, (*path, name))
         elif path and path[0] in OPEN:
             _insert(parts, name, node)

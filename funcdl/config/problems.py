@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from funcdl.config.text import SECOND_DOCUMENT
 from funcdl.errors import Problem
 
 REQUIRED = "required"  # how a message begins that reports something missing
+NULL = "null given"  # and one that reports what could not be read, and was taken for nothing
 _SUGGESTED = re.compile(r"did you mean ([^;]*);")
 _HOLDERS = ("base", "train", "across", "compare", "tune")  # keys under which anything may be set
 
@@ -15,7 +17,7 @@ _HOLDERS = ("base", "train", "across", "compare", "tune")  # keys under which an
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """By file in the order of first mention, then by line."""
     unique = list(dict.fromkeys(problems))
-    found = [p for p in unique if not (p.message.startswith(REQUIRED) and _explained(p, unique))]
+    found = [problem for problem in unique if not _is_echo(problem, unique)]
     files = list(dict.fromkeys(_file_and_line(problem)[0] for problem in found))
 
     def rank(problem: Problem) -> tuple[int, int]:
@@ -30,18 +32,25 @@ def _file_and_line(problem: Problem) -> tuple[str, int]:
     return (file, int(line)) if line.isdigit() else (problem.where, 0)
 
 
-def _explained(missing: Problem, problems: list[Problem]) -> bool:
-    """Whether something is only missing because another problem hides it.
+def _is_echo(problem: Problem, problems: list[Problem]) -> bool:
+    """Whether another problem is why there is this one.
 
     `learning_rate: required` says nothing beside `learning_ratx: did you mean learning_rate`, or
-    beside a space for it that cannot be read.
+    beside a space for it that cannot be read; nor does `null given` where an alias was written.
     """
-    return any(_hides(problem, missing.key) for problem in problems)
+    if problem.message.startswith(REQUIRED):
+        return any(_hides(other, problem.key) for other in problems)
+    if problem.message.startswith(NULL):
+        place = problem.where, problem.key
+        return any((other.where, other.key) == place for other in problems if other != problem)
+    return False
 
 
 def _hides(problem: Problem, key: str) -> bool:
     if problem.message.startswith(REQUIRED):
         return False
+    if problem.message.startswith(SECOND_DOCUMENT) or problem.key == key:
+        return True
     parts = key.split(".")
     holders = {*_HOLDERS, *(f"{holder}.{part}" for holder in _HOLDERS for part in parts)}
     if problem.key in holders or problem.key.startswith(f"tune.{key}"):

@@ -148,7 +148,7 @@ def _train_parameters() -> dict[str, Parameter]:
 def _unlabelled_parameters(recipe: Recipe) -> dict[str, Parameter]:
     """What a search may set of the method for examples without labels."""
     name = recipe["train"].get("unlabelled", {}).get("name")
-    if name not in UNLABELLED:
+    if not isinstance(name, str) or name not in UNLABELLED:
         return {}
     known = settable(KINDS["train.unlabelled"], name)
     return {f"train.unlabelled.{k}": p for k, p in known.items() if k != STRONG and p.settable}

@@ -27,12 +27,16 @@ class Condition(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A space for a key, for the methods that meet all conditions."""
+    """A space for a key, for the methods that meet all conditions; it stands at `node`.
+
+    written: all that is written under the key, perhaps a list of spaces.
+    """
 
     key: str
     conditions: tuple[Condition, ...]
     space: Distribution
     node: Node
+    written: Node
 
 
 class Candidate(NamedTuple):
@@ -68,7 +72,7 @@ def read_rules(node: Node | None, problems: list[Problem]) -> list[Rule]:
             conditions = _conditions(entry.child("when"), problems) if is_mapping(entry) else ()
             space = read_space(entry, problems)
             if space is not None:
-                rules.append(Rule(key, conditions, space, entry))
+                rules.append(Rule(key, conditions, space, entry, written))
     return rules
 
 
@@ -201,7 +205,7 @@ def unused(
     for rule in rules:
         doubtful = any(split(rule.key)[0] in c.resolved.obscure for c in candidates)
         if rule.key not in keys and not doubtful:
-            problems.append(rule.node.problem(unknown("key", rule.key, keys)))
+            problems.append(rule.written.problem(unknown("key", rule.key, keys)))
         for condition in rule.conditions:
             for value in condition.allowed:
                 problem = _never(condition, value, candidates, names)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from funcdl.config.names import show, unknown
-from funcdl.config.node import Node, is_mapping, is_scalar
+from funcdl.config.node import Node, is_mapping, is_scalar, plain
 from funcdl.errors import Problem
 
 NAMES = ("uniform", "log_uniform", "int_uniform", "choice", "one_minus")
@@ -201,10 +201,12 @@ def _unique(values: tuple) -> tuple:
 
 def _range(name: str, node: Node, problems: list[Problem]) -> Distribution | None:
     kind = int if name == "int_uniform" else (int, float)
-    ends = [item.value for item in node.value] if isinstance(node.value, list) else []
+    written = plain(node)
+    ends = written if isinstance(written, list) else []
     if len(ends) != 2 or not all(isinstance(e, kind) and not isinstance(e, bool) for e in ends):
         what = "two whole numbers" if name == "int_uniform" else "two numbers"
-        problems.append(node.problem(f"{name} takes [low, high], {what}"))
+        given = f"[{', '.join(map(show, ends))}]" if 0 < len(ends) < 4 else show(written)
+        problems.append(node.problem(f"{name} takes [low, high], {what}; given {given}"))
         return None
     low, high = ends
     if not low < high:

@@ -17,8 +17,10 @@ from funcdl.config.fields import Contrasts, Mesh, NotNegative, Part, Repeat, Sel
 from funcdl.config.files import command_line, gather
 from funcdl.config.heading import heading
 from funcdl.config.layers import OPEN, full, merge, split, undot
+from funcdl.config.names import meant
 from funcdl.config.node import Node, find, from_python, is_mapping, plain
 from funcdl.config.problems import in_order
+from funcdl.config.search import RESERVED
 from funcdl.config.stopping import open_stop, stop_problems
 from funcdl.errors import Problem, StudyError
 
@@ -89,7 +91,7 @@ class Study(Part):
         """
         found = list(problems)
         tree = undot(from_python(keys), found) if tree is None else tree
-        tree = open_stop(_without_nulls(tree))
+        tree = open_stop(_without_nulls(tree, found))
         try:
             super().__init__(**plain(tree))
         except ValidationError as error:
@@ -196,14 +198,26 @@ def _holder(node: Node, section: str, key: str, value: Any) -> Node | None:
     return None
 
 
-def _without_nulls(tree: Node) -> Node:
+def _without_nulls(tree: Node, problems: list[Problem]) -> Node:
     """A later layer takes a key, an axis or a space away by setting it to null."""
     parts = {
-        key: _without_nulls(node) if key in OPEN and is_mapping(node) else node
+        key: _without_null_parts(key, node, problems) if key in OPEN and is_mapping(node) else node
         for key, node in tree.value.items()
-        if node.value is not None
+        if node.value is not None or key not in Study.model_fields  # a misspelt key is told
     }
     return tree._replace(value=parts)
+
+
+def _without_null_parts(key: str, node: Node, problems: list[Problem]) -> Node:
+    """An axis's or a space's null that took nothing away names what is not there: it is told."""
+    left = {name: part for name, part in node.value.items() if part.value is not None}
+    for name, part in node.value.items():
+        if name not in left and not (key == "tune" and name in RESERVED):
+            near = " or ".join(meant(name, [*left, *(RESERVED if key == "tune" else ())]))
+            near = f"; did you mean {near}" if near else ""
+            text = f"null given to take it away, but it is not there{near}; allowed a value"
+            problems.append(part.problem(text))
+    return node._replace(value=left)
 
 
 def _folder_name(stem: str) -> str:

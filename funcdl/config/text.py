@@ -24,6 +24,7 @@ from funcdl.errors import Problem
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 32
 MAX_PROBLEMS = 50
+SECOND_DOCUMENT = "a second document"  # how its message begins; what stands behind it is not read
 
 _INT = re.compile(r"[-+]?[0-9]+\Z")
 _OTHER_INT = re.compile(r"0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
@@ -139,7 +140,7 @@ class _Reader:
             case ev.DocumentStartEvent():
                 self.documents += 1
                 if self.documents > 1:
-                    self.refuse(event, "a second document; a config is one document: remove `---`")
+                    self.refuse(event, f"{SECOND_DOCUMENT}; a config is one document: remove `---`")
                     return False
             case ev.AliasEvent():
                 self.refuse(event, f"an alias ({show(event.anchor)}); write the value out")

@@ -8,7 +8,7 @@ from typing import Any
 from funcdl.execute.growth import Blocks, Growth
 from funcdl.execute.jobs import label_of
 from funcdl.execute.status import Tally
-from funcdl.plan.contest import Outcome, Run, due, most, told
+from funcdl.plan.contest import Outcome, Run, due, most, outcome_of, told
 from funcdl.plan.study import Plan
 from funcdl.store.ledger import Known, Label
 
@@ -78,7 +78,7 @@ class Agenda:
         return [label_of(one, run) for one in contests for run in told(one, self.outcomes)]
 
     def _outcome(self, status: str, final: Mapping[str, Any]) -> Outcome:
-        return Outcome(status, final.get(self._metric), final.get("validation/loss"))
+        return outcome_of(status, final, self._metric)
 
     def _advance(self, position: int) -> None:
         """Asks for what a contest needs next; called when it waits for nothing."""

@@ -32,6 +32,11 @@ class Outcome(NamedTuple):
     loss: float | None
 
 
+def outcome_of(status: str, final: Mapping[str, Any], metric: str) -> Outcome:
+    """What the search sees of a run from its final metrics, of which `metric` selects."""
+    return Outcome(status, final.get(metric), final.get("validation/loss"))
+
+
 class Run(NamedTuple):
     """One training run of a method.
 

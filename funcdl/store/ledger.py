@@ -53,8 +53,7 @@ class Ledger:
         table, self.damaged = read_rows(folder, repair=True)
         self.damaged += self._predictions.damaged
         if table is not None:
-            table = table.filter(pc.not_equal(table["status"], "failed"))  # type: ignore[attr-defined]
-            table = self._predictions.complete(table)
+            table = self._predictions.complete(_not_failed(table))
         self._tables: list[pa.Table] = [] if table is None else [table]
         self._pending: list[Row] = []
         self._last_commit = time.monotonic()
@@ -130,6 +129,24 @@ class Ledger:
         result = result.select(in_order(result.column_names))
         replace_rows(self.folder, result)  # equal rows make an equal part: then nothing is written
         self._tables = [result]
+
+
+def known_runs(folder: Path) -> dict[str, Known]:
+    """Finished runs by id, for whoever does not own the folder and so may repair nothing.
+
+    Args:
+        folder: where the rows are.
+
+    Raises:
+        StoreError: if they cannot be read.
+    """
+    table, _ = read_rows(folder)
+    return {} if table is None else _known(_not_failed(table))
+
+
+def _not_failed(table: pa.Table) -> pa.Table:
+    """Without the runs that are to be tried again."""
+    return table.filter(pc.not_equal(table["status"], "failed"))  # type: ignore[attr-defined]
 
 
 def _known(table: pa.Table) -> dict[str, Known]:
