@@ -93,6 +93,43 @@ def test_a_typo_is_reported_once_at_its_line_with_what_was_meant(
         assert meant in near.split(" or ")
 
 
+def test_a_typo_above_a_list_of_spaces_is_reported_once(tmp_path):
+    text = QUICKSTART.read_text().replace(
+        "optimizer.learning_rate: {log_uniform: [1.0e-4, 1.0]}",
+        "optimizer.lerning_rate:\n    - {when: {optimizer: sgd}, log_uniform: [1.0e-3, 1.0]}\n"
+        "    - {log_uniform: [1.0e-5, 0.1]}",
+    )
+    (found,) = problems(write(tmp_path, text))
+    assert found.startswith("study.yaml:11: tune.optimizer.lerning_rate: unknown key")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("steps: 400", "steps: .nan", "study.yaml:6: train.steps: '.nan' is not a finite number"),
+        ("data: digits", "data: *x", "study.yaml:5: data: an alias ('x'); write the value out"),
+        ("data: digits", "---\ndata: digits", "study.yaml:5: a second document; a config is one"),
+        ("  trials: 8", "  trials:\n", None),
+    ],
+)
+def test_what_cannot_be_read_is_reported_once(old, new, expected, tmp_path):
+    """Not also as missing, or as a null that nobody wrote."""
+    path = write(tmp_path, QUICKSTART.read_text().replace(old, new, 1))
+    if expected is None:
+        load(path)  # an empty value leaves a default
+    else:
+        (found,) = problems(path)
+        assert found.startswith(expected)
+
+
+@pytest.mark.parametrize("value", ["[]", "[[1]]", "{a: {b: 1}}", "3"])
+@pytest.mark.parametrize("key", ["task", "data", "model", "train.schedule", "train.unlabelled"])
+def test_what_is_no_name_is_refused_without_a_traceback(key, value, tmp_path):
+    for word in (f"{key}={value}", f"{key}={{name: {value}}}"):
+        for found in problems(write(tmp_path, QUICKSTART.read_text()), [word]):
+            assert found.startswith(("command line: ", "study.yaml:"))
+
+
 def test_all_mistakes_are_reported_at_once_in_the_order_of_lines(tmp_path):
     text = QUICKSTART.read_text()
     for word in ("digits\n", "momentum", "trials", "hidden", "accuracy"):
@@ -251,6 +288,15 @@ WRONG_VALUES = [
     ("tune", "{sampler: optuna}", "unknown value 'optuna'; allowed grid, random, halton, sobol"),
     ("tune", "{trials: 0}", "0 given; allowed at least 1"),
     ("tune", "5", "5 given; allowed a mapping"),
+    (
+        "tune.optimizer.momentum",
+        "{uniform: [true, 1]}",
+        "uniform takes [low, high], two numbers; given [true, 1]",
+    ),
+    ("tnue", "null", "unknown key 'tnue'; did you mean tune"),
+    ("tune.sampelr", "null", "it is not there; did you mean sampler; allowed a value"),
+    ("repeat.contu", "null", "unknown key 'contu'; did you mean count"),
+    ("compare.model", "null", "null given to take it away, but it is not there; allowed a value"),
     ("compare", "[mlp]", "a list given; allowed a mapping"),
     ("baselines", "forest", "must be a mapping of labels to baselines, or a list of names"),
     ("baselines", "[random_forrest]", "did you mean random_forest"),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from funcdl import augment, baselines, data, models, optimizers, tasks
 from funcdl.config.layers import SECTIONS
-from funcdl.config.names import unknown
+from funcdl.config.names import listed, unknown
 from funcdl.config.node import Node, below, is_live, is_mapping, plain
 from funcdl.config.values import argument
 from funcdl.errors import FuncdlError, Problem
@@ -170,6 +170,9 @@ def as_data(value: Any, kind: str = "") -> Any:
 
 def _constructor(kind: Kind, name: Node, problems: list[Problem]) -> dict[str, Parameter] | None:
     """The arguments a config may set; None after a problem."""
+    if is_mapping(name):
+        problems.append(name.problem(f"a mapping given as name; allowed {listed(kind.names())}"))
+        return None
     if is_live(name.value):
         return _live(kind, name.value)
     if not isinstance(name.value, str) or name.value not in kind.names():

@@ -18,11 +18,10 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from funcdl.store import fault
 from funcdl.store.files import explained, make_folder, read_whole, set_aside
-from funcdl.store.parts import join_parts, paths, read_parts, write_part
+from funcdl.store.parts import join_parts, paths, read_parts, table_in, write_part
 from funcdl.store.row import Row, predictions_digest
 
 FOLDER = "predictions"
@@ -66,7 +65,7 @@ class Predictions:
             if hashlib.sha256(content).hexdigest()[:32] != path.stem:
                 self.damaged.append(set_aside(path).with_name(path.name))
                 continue
-            runs = pq.read_table(pa.BufferReader(content), columns=["run", "data"])
+            runs = table_in(content, ["run", "data"])
             of_runs = zip(*(runs[name].to_pylist() for name in ("run", "data")), strict=True)
             for run, data in of_runs:
                 (self._whole if run else self._data).add(run or data)
