@@ -33,6 +33,7 @@ RULES = {
     "rmsprop": {"name": "rmsprop", "learning_rate": 0.01},
     "schedule_free_adamw": {"name": "schedule_free_adamw", "learning_rate": 0.01},
 }
+KINDS = ("cnn", "lstm", "vae", "matrix_factorisation", "nbeats")
 STEPS, BATCH = 5, 8
 
 
@@ -85,16 +86,14 @@ def compare(asked: fd.Study, options: dict[str, Any], tmp_path: Path, workers: i
     found = done.runs.set_index("method")["digest"]
     with as_in_a_worker(1):  # whose cache holds what was compiled before, if it is the same program
         expected = {m.label: alone(m.label, m.recipe, options) for m in expand(asked).methods}
-    assert set(expected) == set(MODELS)
     assert {name for name in expected if found[name] != expected[name]} == set()
-    assert found.nunique() == len(MODELS)
+    assert found.nunique() == len(expected)
 
 
 def test_a_run_in_a_study_is_the_run_alone(tmp_path: Path, monkeypatch):
-    """Every family with one of the optimizers, compiled fast: of the engine this shows as much."""
+    """A family of each kind, compiled fast: of the engine this shows as much."""
     monkeypatch.setattr(programs, "_compiler_options", lambda: OPTIONS)
-    rules = {name: list(RULES)[i % len(RULES)] for i, name in enumerate(MODELS)}
-    compare(study(rules), OPTIONS, tmp_path, workers=0)
+    compare(study(dict(zip(KINDS, RULES, strict=False))), OPTIONS, tmp_path, workers=0)
 
 
 @pytest.mark.slow

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import funcdl as fd
+from funcdl.cli import app
 from tests.study_tools import SMALL, funcdl, write
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
@@ -108,6 +110,21 @@ def test_plan_counts_what_would_run_and_runs_nothing(tmp_path: Path):
     assert row.split()[1:4] == ["8", "5", "13"]
     assert str(64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10) in row
     assert not list(tmp_path.iterdir())
+
+
+def test_plan_says_what_is_done_already(tiny: Path, tmp_path: Path):
+    """Of runs in a folder those count that the study as it is now needs; nothing is written."""
+    config = str(write(tmp_path, TINY))
+    before = sorted((p, p.stat().st_mtime_ns) for p in tiny.rglob("*"))
+    told = {}
+    for word in ("repeat=5", "train.steps=3"):
+        ended = CliRunner().invoke(app, ["plan", config, word, "--out", str(tiny)])
+        assert ended.exit_code == 0, ended.output
+        told[word] = ended.output.splitlines()
+    assert told["repeat=5"][-2] == "5 runs in 1 programs, mode each"
+    assert told["repeat=5"][-1] == f"2 of them are done, in {tiny}"
+    assert told["train.steps=3"][-1] == "2 runs in 1 programs, mode each"
+    assert sorted((p, p.stat().st_mtime_ns) for p in tiny.rglob("*")) == before
 
 
 def test_list_shows_every_name(tmp_path: Path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -242,7 +243,7 @@ def test_lanes_resume(calm: fd.Results, tmp_path: Path):
     config, out = write(tmp_path, VMAP), tmp_path / "out"
     process = start("run", config, "--out", out, "--workers", 1, "--checkpoint-every", 0)
     while not list((out / "checkpoints").glob("*.npz")) and process.poll() is None:
-        pass
+        time.sleep(0.01)
     process.kill()
     process.communicate()
     ended = funcdl("run", config, "--out", out, "--workers", 1)

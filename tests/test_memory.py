@@ -9,6 +9,7 @@ import pytest
 
 import funcdl as fd
 from funcdl.execute.worker import is_exhausted
+from funcdl.overview import describe
 from tests.study_tools import bits
 
 
@@ -69,6 +70,12 @@ def test_lanes_become_fewer_until_they_fit(tmp_path: Path, error: str):
     assert bits(results.runs).equals(bits(asked.runs))
     # The folder remembers: the same command again has nothing to do.
     before = results.runs
+    planned = describe(one, tmp_path / "out").splitlines()[-2:]
+    assert planned == [
+        "3 runs in 1 programs, mode vmap, 2 lanes per device",
+        f"3 of them are done, in {tmp_path / 'out'}",
+    ]
+    assert describe(one).endswith("3 runs in 1 programs, mode vmap, 8 lanes per device")
     assert run(one, tmp_path / "out").runs.equals(before)
     assert (tmp_path / "out" / "events.jsonl").read_text().count('"started"') == 3
 

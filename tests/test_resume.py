@@ -113,7 +113,7 @@ def test_killed_at_many_random_moments(calm: fd.Results, tmp_path: Path, who: st
     [
         pytest.param(signal.SIGINT, 130, id="ctrl-c"),
         pytest.param(signal.SIGTERM, 143, id="term"),
-        pytest.param(signal.SIGHUP, 129, id="hangup"),
+        pytest.param(signal.SIGHUP, 129, id="hangup", marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_saves_and_the_same_command_goes_on(

@@ -94,6 +94,22 @@ def test_any_changed_byte_of_a_part_is_noticed(tmp_path: Path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name + ".damaged"]
 
 
+def test_reading_rows_starts_no_threads(tmp_path: Path):
+    """Arrow's abort a process that ends soon after, as `funcdl plan` does."""
+    write_part(tmp_path, to_table([row("a"), row("b")]))
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom funcdl.store.parts import read_rows\n"
+        "before = len(os.listdir('/proc/self/task'))\n"
+        "assert read_rows(Path(sys.argv[1]))[0].num_rows == 2\n"
+        "print(len(os.listdir('/proc/self/task')) - before)\n"
+    )
+    if not Path("/proc/self/task").is_dir():
+        pytest.skip("threads are counted where the system lists them")
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert (ended.stdout.strip(), ended.stderr) == ("0", "")
+
+
 def test_settling_keeps_runs_that_the_study_no_longer_names(tmp_path: Path):
     ledger = Ledger(tmp_path)
     rows = [row("a", repeat=0), row("b", repeat=1), row("c", repeat=2)]
