@@ -266,6 +266,7 @@ def test_a_key_is_searched_only_where_it_exists():
             "did you mean optimizer",
         ),
         ({"optimizer.momentum": {"when": "sgd", "uniform": [0, 1]}}, "must be a mapping, such as"),
+        ({"optimizer.momentum": {"when": {"model": []}, "uniform": [0, 1]}}, "no value meets it"),
         ({"stop": 3}, "3 given; allowed true, or a mapping of eta, rungs, first"),
     ],
 )

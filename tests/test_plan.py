@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import qmc
 
 import funcdl
-from funcdl.config import Study, expand
+from funcdl.config import Study, expand, load
 from funcdl.config.spaces import Distribution
 from funcdl.errors import StudyError
 from funcdl.execute.messages import Job
@@ -339,3 +339,26 @@ def test_data_sets_with_the_same_test_examples_are_known_by_them():
     )
     assert len({many.digest, few.digest, other.digest}) == 3
     assert facts_of(many).judged == facts_of(few).judged != facts_of(other).judged
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("test: 0.2", "test: 0.9", "4: across.problem.few.data: of 1797 examples"),
+        ("[16, 32]", "[16, 5000]", "8: compare.train.batch_size[1]: 5000 given"),
+    ],
+)
+def test_what_does_not_fit_is_told_at_the_line_that_says_so(old, new, place, tmp_path: Path):
+    text = (
+        "across:\n  problem:\n    all: {data: digits}\n"
+        "    few: {data: {name: digits, split: {by: stratified, test: 0.2, validation: 0.2}}}\n"
+        "task: classification\nmodel: logistic\noptimizer: {name: sgd, learning_rate: 0.1}\n"
+        "compare: {train.batch_size: [16, 32]}\ntrain: {steps: 20}\n"
+    )
+    assert old in text
+    path = tmp_path / "study.yaml"
+    path.write_text(text.replace(old, new))
+    study = load(path)
+    with pytest.raises(StudyError) as caught:
+        make_plan(study, expand(study))
+    assert str(caught.value).startswith(f"{path}:{place}")

@@ -60,6 +60,7 @@ def test_elsewhere_there_are_plain_lines_each_once():
         show(STATUS)
         show(STATUS._replace(runs=6))  # too soon after the line before
         show(STATUS._replace(runs=117))  # the end is always told
+        show(STATUS._replace(runs=117))
     first, last = stream.getvalue().splitlines()
     assert first == summary(STATUS)
     assert last == "117 of 117 runs, 2 of 9 programs compiled, 1 diverged"

@@ -10,7 +10,7 @@ from funcdl.config.expansion import Block, Expansion, Method
 from funcdl.config.identity import canonical, identity
 from funcdl.config.recipe import with_values
 from funcdl.config.spaces import Distribution
-from funcdl.config.study import Study, expand, load, problem_at, problem_of
+from funcdl.config.study import Study, expand, load, placed, problem_at, problem_of
 from funcdl.config.study import load as load_study
 from funcdl.config.versioned import versioned
 from funcdl.config.write import to_yaml
@@ -27,6 +27,7 @@ __all__ = [
     "identity",
     "load",
     "load_study",
+    "placed",
     "problem_at",
     "problem_of",
     "to_yaml",

@@ -126,6 +126,15 @@ def expand_tree(tree: Node, rules: Rules, problems: list[Problem]) -> Expansion 
     return Expansion(tuple(blocks), tuple(ordered), contrasts, *chosen, runs, unique)
 
 
+def fixed_by(tree: Node, method: Method) -> Node:
+    """What a method's points of the axes set, with the lines where they do."""
+    across, compare = (read_axes(tree.child(name), [], []) for name in ("across", "compare"))
+    blocks = (_block(point, []) for point in _points(across))
+    outer = [block.overrides for block in blocks if block.label == method.block]
+    inner = [v.layer for a in compare for v in a.values if method.axes.get(a.name) == v.label]
+    return join([*outer[:1], *inner], [])
+
+
 def _points(axes: list[Axis]) -> Iterable[tuple[Value, ...]]:
     return itertools.product(*(axis.values for axis in axes))
 

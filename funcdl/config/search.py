@@ -82,6 +82,9 @@ def _conditions(node: Node | None, problems: list[Problem]) -> tuple[Condition, 
     if not is_mapping(node):
         problems.append(node.problem("must be a mapping, such as {optimizer: sgd}"))
         return ()
+    for value in node.value.values():
+        if value.value in ([], {}):
+            problems.append(value.problem("no value meets it; give one, or a list of some"))
     return tuple(
         Condition(key, tuple(value.value) if isinstance(value.value, list) else (value,), value)
         for key, value in node.value.items()

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, field_valid
 from funcdl.config.complaints import complaints
 from funcdl.config.effect import without_effect
 from funcdl.config.engine import engine_problems
-from funcdl.config.expansion import Expansion, Rules, expand_tree
+from funcdl.config.expansion import Expansion, Method, Rules, expand_tree, fixed_by
 from funcdl.config.fields import Contrasts, Mesh, NotNegative, Part, Repeat, Select, Train, Tune
 from funcdl.config.files import command_line, gather
 from funcdl.config.heading import heading
@@ -165,6 +165,16 @@ def headed(study: Study) -> str:
 def problem_at(study: Study, key: str, message: str) -> Problem:
     """What is wrong with a key, found after the study was made; it names the key's file and line."""
     return find(study._tree, split(key)).problem(message, key)
+
+
+def placed(study: Study, problem: Problem, method: Method) -> Problem:
+    """A problem of a method, moved to where the method's axes set the key, if they do."""
+    node: Node | None = fixed_by(study._tree, method)
+    for name in split(problem.key):
+        node = node.child(name) if node is not None else None
+    if node is None or str(node.where) == problem.where:
+        return problem
+    return Problem(str(node.where), node.key or problem.key, problem.message)
 
 
 def problem_of(study: Study, section: str, key: str, value: Any, message: str) -> Problem:

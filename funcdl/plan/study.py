@@ -6,8 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from funcdl.config import Expansion, Method, Study
+from funcdl.config import Expansion, Method, Study, placed
 from funcdl.config.identity import identity
+from funcdl.errors import StudyError
 from funcdl.plan.code import code_digest
 from funcdl.plan.contest import Contest, Run
 from funcdl.plan.datasets import Datasets
@@ -85,7 +86,7 @@ def make_plan(
     """
     library = Library(study, find)
     select = (expansion.metric, expansion.mode, expansion.at)
-    plain = [list(library.trials(method)) for method in expansion.methods]
+    plain = [_tried(study, library, method) for method in expansion.methods]
     check_starts(library, plain)
     lanes = widths_of(study, plain, library.datasets, backend, widths or {})
     name = EACH.name if study.mesh else chosen_name(study.mode, backend, {} if widths else lanes)
@@ -109,6 +110,14 @@ def make_plan(
         library=library,
         keep=tuple(study.keep),
     )
+
+
+def _tried(study: Study, library: Library, method: Method) -> list[Trial]:
+    """The trials of a method; what is wrong with them is told at the line that says so."""
+    try:
+        return list(library.trials(method))
+    except StudyError as error:
+        raise StudyError([placed(study, problem, method) for problem in error.problems]) from error
 
 
 def _on_split(library: Library, trial: Trial, phase: str, streams: Mapping[str, int]) -> Trial:
