@@ -1,5 +1,6 @@
 """What is shown while a study runs, in a terminal and elsewhere."""
 
+import contextlib
 import io
 import os
 import re
@@ -38,13 +39,22 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     os.close(ours)
 
 
+def everything(end: int) -> bytes:
+    """What was written to the other end of a terminal, which is closed; a read gives a part of it."""
+    found = b""
+    with contextlib.suppress(OSError):  # how Linux says that there is no more
+        while part := os.read(end, 100_000):
+            found += part
+    return found
+
+
 def test_a_terminal_of_80_columns_shows_all_of_it(terminal: tuple[int, int]):
     """The bar has a line of its own: beside it no room would be left for the time that remains."""
     ours, theirs = terminal
     with os.fdopen(theirs, "w") as stream:
         with Progress(stream) as show:
             show(STATUS)
-        shown = os.read(ours, 100_000).decode()
+    shown = everything(ours).decode()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     assert summary(STATUS) in " ".join(text.split())
     lines = [line.strip() for line in text.splitlines()]
