@@ -51,9 +51,8 @@ def everything(end: int) -> bytes:
 def test_a_terminal_of_80_columns_shows_all_of_it(terminal: tuple[int, int]):
     """The bar has a line of its own: beside it no room would be left for the time that remains."""
     ours, theirs = terminal
-    with os.fdopen(theirs, "w") as stream:
-        with Progress(stream) as show:
-            show(STATUS)
+    with os.fdopen(theirs, "w") as stream, Progress(stream) as show:
+        show(STATUS)
     shown = everything(ours).decode()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
     assert summary(STATUS) in " ".join(text.split())
