@@ -48,9 +48,8 @@ def begun(init: Mapping[str, Any] | None) -> str:
     if freeze != "none":
         frozen = "all but the last layer" if freeze == "all_but_head" else _listed(freeze)
         said.append(f"{frozen} frozen")
-    source = "/".join(
-        str(init["from"]).split("/")[-2:]
-    )  # where the study lies is nobody's business
+    # Where the study lies is nobody's business.
+    source = "/".join(str(init["from"]).split("/")[-2:])
     return f"the parameters of {source}" + (f" ({'; '.join(said)})" if said else "")
 
 

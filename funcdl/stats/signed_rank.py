@@ -66,15 +66,7 @@ def signed_rank(
     >>> signed_rank([5, 4, 6, 7, 8], [4, 2, 3, 3, 3]).least
     0.0625
     """
-    x, y = vector(a, "a"), vector(b, "b")
-    if len(x) != len(y):
-        raise ValueError(f"a has {len(x)} problems and b {len(y)}; give those both have")
-    if np.isnan(x).any() or np.isnan(y).any():
-        raise ValueError(
-            "NaN given; leave the problem out, or give an infinite score if it diverged"
-        )
-    with np.errstate(invalid="ignore", over="ignore"):
-        d = np.where(x == y, 0.0, x - y)
+    d = differences(a, b)
     n, wins, losses = len(d), int((d > 0).sum()), int((d < 0).sum())
     least = smallest_p(wins + losses)
     if n == 0:
@@ -88,6 +80,23 @@ def signed_rank(
     count = n <= EXACT if exact is None else exact
     p = _counted(ranks[d != 0], min(plus, minus) - split) if count else _normal(ranks, plus, minus)
     return SignedRank(n, wins, losses, plus, minus, p, least, "")
+
+
+def differences(a: Sequence[float] | Array, b: Sequence[float] | Array) -> np.ndarray:
+    """Returns `a - b`, `[n]`; infinities of the same sign count as equal.
+
+    Raises:
+        ValueError: lengths differ, or an input has more than one axis or holds NaN.
+    """
+    x, y = vector(a, "a"), vector(b, "b")
+    if len(x) != len(y):
+        raise ValueError(f"a has {len(x)} problems and b {len(y)}; give those both have")
+    if np.isnan(x).any() or np.isnan(y).any():
+        raise ValueError(
+            "NaN given; leave the problem out, or give an infinite score if it diverged"
+        )
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(x == y, 0.0, x - y)
 
 
 def smallest_p(pairs: int, tests: int = 1) -> float:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from funcdl.stats.interval import vector
+from funcdl.stats.signed_rank import differences
 from funcdl.types import Array
 
 PRIOR = 0.5  # weight of one imagined problem on which the methods are equal
@@ -106,17 +106,9 @@ def _differences(
     a: Sequence[float] | Array, b: Sequence[float] | Array, rope: float, draws: int
 ) -> np.ndarray:
     """`a - b` in ascending order, infinities as something larger than twice any finite one."""
-    x, y = vector(a, "a"), vector(b, "b")
-    if len(x) != len(y):
-        raise ValueError(f"a has {len(x)} problems and b {len(y)}; give those both have")
-    if np.isnan(x).any() or np.isnan(y).any():
-        raise ValueError(
-            "NaN given; leave the problem out, or give an infinite score if it diverged"
-        )
+    d = differences(a, b)
     if not 0 <= rope < np.inf or draws < 1:
         raise ValueError(f"rope is {rope} and draws {draws}; allowed: from 0, and from 1, on")
-    with np.errstate(invalid="ignore", over="ignore"):
-        d = np.where(x == y, 0.0, x - y)
     finite = np.abs(d[np.isfinite(d)])
     huge = 4 * max([rope, 1.0, *np.minimum(finite, 1e300).tolist()])
     return np.sort(np.clip(d, -huge, huge))
