@@ -104,6 +104,23 @@ def test_eight_devices_do_a_run_each(families: fd.Results, tmp_path: Path):
         assert together.seconds.nunique() == 1, "equal shares of one time"
 
 
+@pytest.mark.slow
+def test_streams_masks_and_outputs_are_each_devices_own(tmp_path: Path):
+    """Windows, draws of dropout while looking, predictions and parameters have an axis of lanes."""
+    words = ["run", write(tmp_path, FAMILIES), "baselines=null", "keep=[predictions, parameters]"]
+    words += ["metrics=[ece]", "train.stream=always", "train.mc_passes=2", "train.augment=[noise]"]
+    both = []
+    for name, env in (("one", {}), ("eight", {"XLA_FLAGS": EIGHT})):
+        ended = funcdl(*words, "--out", tmp_path / name, env=os.environ | env)
+        assert ended.returncode == 0, ended.stderr
+        both.append(fd.load(tmp_path / name))
+    one, eight = (results.runs for results in both)
+    assert one["method"].equals(eight["method"])
+    for metric in ("train/loss", "validation/loss", "test/loss", "test/ece"):
+        np.testing.assert_allclose(eight[metric], one[metric], rtol=1e-4)
+        assert one[metric].nunique() == len(one), "so that runs which changed places would show"
+
+
 @pytest.mark.parametrize("cores", ["0", "0,1"])
 def test_without_workers_bits_do_not_depend_on_cores_or_settings(
     families: fd.Results, tmp_path: Path, cores: str
