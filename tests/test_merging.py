@@ -180,9 +180,12 @@ def test_splits_of_several_seeds_are_counted_and_blocks_are_united(tmp_path):
     ]
     (one,) = fd.compare(folders).question.holdings
     assert (one.splits, tuple(one.shared)) == (8 + 4, (3, 0, 0))
-    sources = [Namespace(seed=0, question=Namespace(holdings=(of((b,), 1, None),))) for b in "xy"]
+    sources = [
+        Namespace(seed=0, question=Namespace(holdings=(of(tuple(blocks), 1, None),)))
+        for blocks in ("x", "yxz")
+    ]
     (one,) = join_holdings(sources)
-    assert one.blocks == ("x", "y")
+    assert one.blocks == ("x", "y", "z")
 
 
 def test_one_label_for_two_configs_is_told_apart(tmp_path):
