@@ -5,7 +5,9 @@ import io
 import os
 import re
 import struct
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
@@ -33,6 +35,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
     for name in ("COLUMNS", "LINES", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # another test may have loaded it
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     yield ours, theirs
@@ -60,6 +63,16 @@ def test_a_terminal_of_80_columns_shows_all_of_it(terminal: tuple[int, int]):
     assert "worker 1: measure mlp/sgd" in lines
     assert "worker 2: compiling cnn/lion" in lines
     assert all(len(line) <= 80 for line in lines)
+
+
+def test_in_a_notebook_there_are_plain_lines_whatever_its_stream_says(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    ours, theirs = terminal
+    with os.fdopen(theirs, "w") as stream, Progress(stream) as show:
+        show(STATUS)
+    assert everything(ours).decode().split("\r\n") == [summary(STATUS), ""]
 
 
 def test_elsewhere_there_are_plain_lines_each_once():
