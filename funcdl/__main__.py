@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 
+from funcdl.garbage import search_no_more, search_rarely
+
 
 def _open_streams() -> None:
     """Streams that were closed (`2>&-`) go nowhere; or else a study's file would get their number,
@@ -33,9 +35,13 @@ def main() -> None:
     _open_streams()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
+    search_rarely()
     from funcdl.cli import main
 
-    main()
+    try:
+        main()
+    finally:
+        search_no_more()
 
 
 if __name__ == "__main__":

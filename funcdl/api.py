@@ -142,8 +142,7 @@ def run(
                     log_event(folder, "started", missing=missing, workers=at_once)
                     if at_once == 0 and workers is None:
                         print(INLINE, file=sys.stderr)
-                    _load_report_soon()
-                    supervisor.run(at_once, checkpoint_every, interruption)
+                    supervisor.run(at_once, checkpoint_every, interruption, _report_loader())
                     log_event(folder, "finished")
                 break
             except OutOfMemory as error:
@@ -159,14 +158,22 @@ def run(
         return _load(folder)
 
 
-def _load_report_soon() -> None:
-    """Loads what results and report need, a second or two of imports, while the workers compile."""
+def _report_loader() -> Callable[[], None]:
+    """Loads what results and report need, when it is first called, in a thread.
+
+    These imports take a second: time that is free while the workers compile, but not before they
+    are there, which everything waits for.
+    """
 
     def load_them() -> None:
         for module in ("funcdl.results", "funcdl.report.folder"):
             importlib.import_module(module)
 
-    threading.Thread(target=load_them, daemon=True).start()
+    @functools.cache
+    def once() -> None:
+        threading.Thread(target=load_them, daemon=True).start()
+
+    return once
 
 
 def _load(folder: Path) -> Results:

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "funcdl"
 
 # From the ground up. Rooms on one line do not import each other, but for the pairs below.
 STOREYS = [
-    {"types", "errors"},
+    {"types", "errors", "garbage"},
     {"signatures"},
     {"models", "metrics", "data", "augment", "optimizers", "baselines"},
     {"tasks"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,19 +89,27 @@ class Supervisor:
         self._environment_of: dict[int, str] = {}
         self._false_starts = 0
         self._exhausted: OutOfMemory | None = None
+        self._ready: Callable[[], None] = lambda: None
 
     def prepare(self) -> int:
         """Queues what is missing of the study, and returns how many runs can start at once."""
         self.agenda.begin()
         return len(self.queue)
 
-    def run(self, workers: int, every: float, interruption: Interruption) -> Status:
+    def run(
+        self,
+        workers: int,
+        every: float,
+        interruption: Interruption,
+        ready: Callable[[], None] = lambda: None,
+    ) -> Status:
         """Does what is missing, after `prepare`.
 
         Args:
             workers: how many processes; 0 to do everything in this one.
             every: seconds between two checkpoints of a run.
             interruption: looked at several times a second.
+            ready: called whenever a worker is ready.
 
         Returns:
             The final status.
@@ -113,6 +121,7 @@ class Supervisor:
             OutOfMemory: if a program needs a narrower plan; what was finished is kept.
             FuncdlError: if no worker can be started.
         """
+        self._ready = ready
         crew = self._crew(workers, every, interruption)
         try:
             while not self.agenda.over:
@@ -202,6 +211,7 @@ class Supervisor:
                 # On a CPU compiling takes the core that training needs.
                 member.looks_ahead = message.environment["backend"] != "cpu"
                 self._remember(member, dict(message.environment))
+                self._ready()
             case Compiled():
                 member.programs.add(message.program)
                 self.queue.compiled(message.program)

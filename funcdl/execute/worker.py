@@ -38,6 +38,7 @@ from funcdl.execute.messages import (
     send,
 )
 from funcdl.execute.shelf import Shelf, Tell
+from funcdl.garbage import search_rarely
 from funcdl.signatures import parsing
 
 LESS_MEMORY = (
@@ -186,6 +187,7 @@ def _prepare(worker: Worker, kind: bytes, content: bytes, tell: Tell) -> None:
 
 def main() -> None:
     """`python -m funcdl.execute.worker DESCRIPTOR CHECKPOINTS SECONDS`: for the supervisor's use."""
+    search_rarely()
     parsing.guard()  # a thread may parse before the first program is assembled
     for signum in SIGNALS:  # they go to the whole process group, but are the supervisor's to handle
         signal.signal(signum, signal.SIG_IGN)
