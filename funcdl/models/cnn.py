@@ -8,13 +8,12 @@ from typing import Literal
 import flax.linen as nn
 import jax
 
-from funcdl.models import initial
 from funcdl.models.activation import activate
-from funcdl.models.convolution import conv_general_dilated
 from funcdl.models.dense import dense
 from funcdl.models.dropout import Dropout
-from funcdl.models.inputs import as_images, as_vectors
+from funcdl.models.inputs import as_images
 from funcdl.models.pooling import avg_pool, max_pool
+from funcdl.models.turned import Conv, turned, turned_as_vectors
 
 
 class CNN(nn.Module):
@@ -44,15 +43,10 @@ class CNN(nn.Module):
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, height, width, channels]` to `[batch, outputs]`."""
         pool = {"max": max_pool, "average": avg_pool}[self.pool]
-        h = as_images(inputs)
+        h = turned(as_images(inputs))
         for width in self.channels:
-            h = nn.Conv(
-                width,
-                (self.kernel, self.kernel),
-                kernel_init=initial.weights,
-                conv_general_dilated=conv_general_dilated,
-            )(h)
+            h = Conv(width, (self.kernel, self.kernel))(h)
             h = pool(h, (min(2, h.shape[1]), min(2, h.shape[2])))
             h = activate(self.activation, h)
-        h = Dropout(self.dropout)(as_vectors(h), train=train)
+        h = Dropout(self.dropout)(turned_as_vectors(h), train=train)
         return dense(self.outputs)(h)

@@ -4,6 +4,11 @@ XLA:CPU runs a native convolution inside `lax.scan` or `lax.while_loop` on a slo
 25 to 100 times slower than outside (jax#12868), and a training run here is such a loop. The same
 sum written as shifted slices, a concatenation and one matrix product is fast in both places. It
 holds the patches in memory: as many times the input as the kernel has taps.
+
+Patches are the rows of a matrix, `[batch, *space, taps x channels]`, or its columns, `[taps x channels,
+*space, batch]`, as the inputs lie: channels last, or channels first with the batch last. On a CPU
+columns are the faster way (`models/turned.py`), and 3x3 kernels need no patches there
+(`models/winograd.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +20,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+from funcdl.models import winograd
 
 GPU_PATCHES = 2**24
 """Elements up to which a GPU takes patches: on an H100 (jax 0.11.2) with gradient 2 to 3 times as fast
@@ -62,7 +69,9 @@ def conv_general_dilated(
     layout = lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
     rank = lhs.ndim - 2
     lhs_spacing, rhs_spacing = lhs_dilation or (1,) * rank, rhs_dilation or (1,) * rank
-    inputs = _channels_last(lhs, layout.lhs_spec)  # [batch, *space, channels]
+    columns = tuple(layout.lhs_spec[:2]) == (lhs.ndim - 1, 0)
+    inner = ((rank + 1, 0) if columns else (0, rank + 1)) + tuple(range(1, rank + 1))
+    inputs = _arranged(lhs, layout.lhs_spec, inner)  # [batch, *space, channels], or ends exchanged
     kernel = _kernel_last(rhs, layout.rhs_spec)  # [*taps, channels / groups, features]
     reach = [(k - 1) * d + 1 for k, d in zip(kernel.shape, rhs_spacing, strict=False)]
     if isinstance(padding, str):
@@ -77,7 +86,7 @@ def conv_general_dilated(
         or batch_group_count != 1
         or min((*lhs.shape, *rhs.shape, *sizes)) < 1
         or any(len(axis) != rank for axis in axes)
-        or inputs.shape[-1] != kernel.shape[-2] * feature_group_count
+        or inputs.shape[inner[1]] != kernel.shape[-2] * feature_group_count
         or kernel.shape[-1] % feature_group_count
         or lhs.dtype != rhs.dtype
     )
@@ -97,9 +106,16 @@ def conv_general_dilated(
         )
     spread = [(lo, hi, d - 1) for (lo, hi), d in zip(padding, lhs_spacing, strict=True)]
     inputs = lax.pad(inputs, jnp.zeros((), inputs.dtype), [(0, 0, 0), *spread, (0, 0, 0)])
-    patches = _patches(inputs, kernel.shape[:-2], sizes, window_strides, rhs_spacing)
-    result = _product(patches, kernel, feature_group_count, precision, preferred_element_type)
-    return _from_channels_last(result, layout.out_spec)
+    options = {"precision": precision, "preferred_element_type": preferred_element_type}
+    short = columns and jax.default_backend() == "cpu" and not any(options.values())
+    if short and winograd.pays(kernel, window_strides, rhs_spacing, feature_group_count):
+        result = winograd.convolve(inputs, kernel, sizes)
+    else:
+        steps = window_strides, rhs_spacing
+        patches = _patches(inputs, kernel.shape[:-2], sizes, *steps, inner[1])
+        product = _of_columns if columns else _of_rows
+        result = product(patches, kernel, feature_group_count, options)
+    return _arranged(result, inner, layout.out_spec)
 
 
 def _native_is_faster(patches: int) -> bool:
@@ -115,10 +131,12 @@ def _patches(
     sizes: Sequence[int],
     strides: Sequence[int],
     spacing: Sequence[int],
+    channels: int,
 ) -> jax.Array:
     """What each window sees: `[batch, *space, channels] -> [batch, *sizes, taps x channels]`.
 
-    One spatial axis after the other, the last first, so that the first axis' taps are the slowest
+    `channels` says which axis they are, the last or the first, and so they are in the result. One
+    spatial axis after the other, the last first, so that the first axis' taps are the slowest
     in the result, as in the kernel. This takes the sum, not the product, of the taps per axis in
     slices, which compiles and differentiates faster than one slice per tap.
     """
@@ -128,17 +146,16 @@ def _patches(
             lax.slice_in_dim(inputs, start, start + length, strides[axis], axis + 1)
             for start in range(0, taps[axis] * spacing[axis], spacing[axis])
         ]
-        inputs = lax.concatenate(slices, inputs.ndim - 1)
+        inputs = lax.concatenate(slices, channels)
     return inputs
 
 
-def _product(
-    patches: jax.Array, kernel: jax.Array, groups: int, precision: Any, dtype: Any
+def _of_rows(
+    patches: jax.Array, kernel: jax.Array, groups: int, options: dict[str, Any]
 ) -> jax.Array:
     """Patches times kernel, `[batch, *sizes, taps x channels] -> [batch, *sizes, features]`."""
     *taps, channels, features = kernel.shape
     rows, taps = math.prod(patches.shape[:-1]), math.prod(taps)
-    options = {"precision": precision, "preferred_element_type": dtype}
     if groups == 1:
         flat = jnp.reshape(patches, (rows, taps * channels))
         matrix = jnp.reshape(kernel, (taps * channels, features))
@@ -152,17 +169,30 @@ def _product(
     return jnp.reshape(out, (*patches.shape[:-1], features))
 
 
-def _channels_last(array: jax.Array, spec: Sequence[int]) -> jax.Array:
-    """To `[batch, *space, channels]`; `spec` holds the axes of batch, channels and space."""
-    return jnp.transpose(array, (spec[0], *spec[2:], spec[1]))
+def _of_columns(
+    patches: jax.Array, kernel: jax.Array, groups: int, options: dict[str, Any]
+) -> jax.Array:
+    """Kernel times patches, `[taps x channels, *sizes, batch] -> [features, *sizes, batch]`."""
+    *taps, channels, features = kernel.shape
+    rest, taps = patches.shape[1:], math.prod(taps)
+    if groups == 1:
+        matrix = jnp.reshape(kernel, (taps * channels, features))
+        # Of more axes than two XLA:CPU would make rows again, by copies.
+        flat = jnp.reshape(patches, (taps * channels, -1))
+        out = lax.dot_general(matrix, flat, (((0,), (0,)), ((), ())), **options)
+    else:
+        flat = jnp.reshape(patches, (taps, groups, channels, -1))
+        matrix = jnp.reshape(kernel, (taps, channels, groups, features // groups))
+        # Contract taps and channels, with the groups as batch: [groups, features / groups, columns].
+        out = lax.dot_general(matrix, flat, (((0, 1), (0, 2)), ((2,), (1,))), **options)
+    return jnp.reshape(out, (features, *rest))
+
+
+def _arranged(array: jax.Array, spec: Sequence[int], wanted: Sequence[int]) -> jax.Array:
+    """From one layout to another; a layout holds the axes of batch, channels and space."""
+    return jnp.transpose(array, [spec[wanted.index(axis)] for axis in range(array.ndim)])
 
 
 def _kernel_last(array: jax.Array, spec: Sequence[int]) -> jax.Array:
     """To `[*taps, channels, features]`; `spec` holds the axes of features, channels and taps."""
     return jnp.transpose(array, (*spec[2:], spec[1], spec[0]))
-
-
-def _from_channels_last(array: jax.Array, spec: Sequence[int]) -> jax.Array:
-    """From `[batch, *space, channels]` to the layout of `spec`."""
-    order = (spec[0], *spec[2:], spec[1])
-    return jnp.transpose(array, [order.index(axis) for axis in range(array.ndim)])

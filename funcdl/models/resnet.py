@@ -9,10 +9,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from funcdl.models import initial
-from funcdl.models.convolution import conv_general_dilated
 from funcdl.models.dense import dense
 from funcdl.models.inputs import as_images
+from funcdl.models.turned import Conv, channels_axis, turned
 
 
 class ResNet(nn.Module):
@@ -43,19 +42,19 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array, *, train: bool = False) -> jax.Array:
         """Maps `[batch, height, width, channels]` to `[batch, outputs]`."""
-        h = as_images(inputs)
+        h = turned(as_images(inputs))
         h = self._convolve(h, self.channels[0], size=3, stride=self.stride)
         h = nn.relu(self._normalise(h, train))
         for stage, width in enumerate(self.channels):
             for block in range(self.blocks):
                 stride = 2 if stage > 0 and block == 0 else 1
                 h = self._block(h, width, stride, train)
-        return dense(self.outputs)(jnp.mean(h, axis=(1, 2)))
+        return dense(self.outputs)(turned(jnp.mean(h, axis=(1, 2))))
 
     def _block(self, h: jax.Array, width: int, stride: int, train: bool) -> jax.Array:
         """Two 3x3 convolutions beside a shortcut."""
         shortcut = h
-        if stride != 1 or h.shape[-1] != width:
+        if stride != 1 or h.shape[channels_axis()] != width:
             shortcut = self._normalise(self._convolve(h, width, size=1, stride=stride), train)
         h = nn.relu(self._normalise(self._convolve(h, width, size=3, stride=stride), train))
         h = self._normalise(self._convolve(h, width, size=3), train)
@@ -63,16 +62,10 @@ class ResNet(nn.Module):
 
     def _convolve(self, h: jax.Array, width: int, *, size: int, stride: int = 1) -> jax.Array:
         """A convolution without bias: the norm that follows has one."""
-        return nn.Conv(
-            width,
-            (size, size),
-            strides=stride,
-            use_bias=False,
-            kernel_init=initial.weights,
-            conv_general_dilated=conv_general_dilated,
-        )(h)
+        return Conv(width, (size, size), stride, use_bias=False)(h)
 
     def _normalise(self, h: jax.Array, train: bool) -> jax.Array:
         if self.norm == "batch":
-            return nn.BatchNorm(use_running_average=not train, momentum=0.9)(h)
-        return nn.GroupNorm(num_groups=self.groups)(h)
+            axis = channels_axis()
+            return nn.BatchNorm(use_running_average=not train, axis=axis, momentum=0.9)(h)
+        return turned(nn.GroupNorm(num_groups=self.groups)(turned(h)))
