@@ -12,8 +12,24 @@ os.environ.setdefault("PJRT_NPROC", "1")  # as workers run: bits do not depend o
 
 import jax
 import pytest
+from threadpoolctl import threadpool_limits
+
+from funcdl.garbage import search_no_more, search_rarely
+from funcdl.report import export
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+search_rarely()
+
+
+def pytest_collection_finish():
+    search_no_more()  # in what was imported until now, which stays
+    # One thread each, as workers have: idle ones turn on the cores that the other tests need.
+    threadpool_limits(1)
+    export.PRINTED = 1  # figure of a report as PDF and PNG; `test_exports.py` prints all
+
+
+def pytest_unconfigure():
+    search_no_more()  # in gigabytes of traces, which end with the process
 
 
 @pytest.fixture(scope="session", autouse=True)

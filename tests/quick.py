@@ -17,8 +17,9 @@ def _known(option: str, value: Any) -> dict[str, Any]:
 
 
 # The newer emitters of fused loops take three times as long to compile a step of a transformer.
-OPTIONS: dict[str, Any] = {
-    "xla_backend_optimization_level": 0,
-    **_known("xla_cpu_use_fusion_emitters", False),
-}
+_EMITTERS = _known("xla_cpu_use_fusion_emitters", False)
+OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 0, **_EMITTERS}
 quick = partial(jax.jit, compiler_options=OPTIONS)
+
+# For whole studies in processes of their own, where not bits are asked for but what comes out.
+FLAGS = " ".join(f"--{option}={str(value).lower()}" for option, value in _EMITTERS.items())

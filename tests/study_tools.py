@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 import funcdl as fd
+from tests.quick import FLAGS
 
 SMALL = """
 name: small
@@ -43,11 +44,21 @@ def start(*words: object, **options) -> subprocess.Popen[str]:
     )
 
 
-def carried_out(config: Path, out: Path, *words: object, timeout: float = 300) -> fd.Results:
+def carried_out(config: Path, out: Path, *words: object, **options) -> fd.Results:
     """The results of a config that the program ran to its end, in a process of its own."""
-    ended = funcdl("run", config, *words, "--out", out, timeout=timeout)
+    ended = funcdl("run", config, *words, "--out", out, **options)
     assert ended.returncode == 0, ended.stderr
     return fd.load(out)
+
+
+def quickly() -> dict[str, str]:
+    """The environment in which programs take little time to compile, and have other bits."""
+    return os.environ | ({"XLA_FLAGS": FLAGS} if FLAGS else {})
+
+
+def quick_variant(config: Path, out: Path) -> fd.Results:
+    """The results of a config's variant `quick`, compiled in little time and only once."""
+    return carried_out(config, out, "--variant", "quick", "--workers", 1, env=quickly())
 
 
 def write(folder: Path, text: str = SMALL) -> Path:
@@ -66,6 +77,3 @@ def children(process: int) -> list[int]:
     """The processes that a process started."""
     path = Path(f"/proc/{process}/task/{process}/children")
     return [int(word) for word in path.read_text().split()] if path.exists() else []
-
-
-ENVIRONMENT = dict(os.environ)

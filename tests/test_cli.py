@@ -6,14 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import funcdl as fd
-from funcdl.cli import app
-from tests.study_tools import SMALL, funcdl, write
+from funcdl.cli import app, main
+from tests.study_tools import SMALL, carried_out, funcdl, write
 
 QUICKSTART = Path(__file__).parent.parent / "configs" / "quickstart.yaml"
 TINY = """
@@ -27,13 +29,30 @@ repeat: 2
 """
 
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """The program with these words in this process, where its start is not what is asked for."""
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["funcdl", *map(str, words)])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        status = ended.value.code or 0
+        assert isinstance(status, int)
+        return subprocess.CompletedProcess(sys.argv, status, *capfd.readouterr())
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study's folder."""
     folder = tmp_path_factory.mktemp("tiny")
-    ended = funcdl("run", write(folder, TINY), "--out", folder / "out")
-    assert ended.returncode == 0, ended.stderr
-    return folder / "out"
+    return carried_out(write(folder, TINY), folder / "out", "--workers", 1).folder
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["plan", "-h"]])
@@ -86,8 +105,8 @@ def test_every_error_of_a_config_is_one_plain_line(tmp_path: Path):
         ("no_equals_sign", "no_equals_sign"),
     ],
 )
-def test_bad_overrides(tmp_path: Path, override: str, key: str):
-    ended = funcdl("run", write(tmp_path, TINY), override, "--out", tmp_path / "out")
+def test_bad_overrides(command: Command, tmp_path: Path, override: str, key: str):
+    ended = command("run", write(tmp_path, TINY), override, "--out", tmp_path / "out")
     assert ended.returncode == 2
     assert ended.stderr.startswith("command line: ")
     assert key in ended.stderr
@@ -95,8 +114,8 @@ def test_bad_overrides(tmp_path: Path, override: str, key: str):
     assert not (tmp_path / "out").exists()
 
 
-def test_a_config_that_is_not_there(tmp_path: Path):
-    ended = funcdl("run", tmp_path / "nothing.yaml")
+def test_a_config_that_is_not_there(command: Command, tmp_path: Path):
+    ended = command("run", tmp_path / "nothing.yaml")
     assert ended.returncode == 2
     assert "nothing.yaml" in ended.stderr
     assert "Traceback" not in ended.stderr
@@ -127,19 +146,19 @@ def test_plan_says_what_is_done_already(tiny: Path, tmp_path: Path):
     assert sorted((p, p.stat().st_mtime_ns) for p in tiny.rglob("*")) == before
 
 
-def test_list_shows_every_name(tmp_path: Path):
-    everything = funcdl("list")
+def test_list_shows_every_name(command: Command):
+    everything = command("list")
     assert everything.returncode == 0
     for word in ("mlp(", "adamw(", "digits(", "cosine(", "halton", "classification(", "sam:"):
         assert word in everything.stdout
-    assert funcdl("list", "schedules").stdout in everything.stdout
-    ended = funcdl("list", "optimisers")
+    assert command("list", "schedules").stdout in everything.stdout
+    ended = command("list", "optimisers")
     assert ended.returncode == 2
     assert "did you mean optimizers" in ended.stderr
 
 
-def test_the_schema_is_json():
-    assert json.loads(funcdl("schema").stdout)["properties"]["train"]
+def test_the_schema_is_json(command: Command):
+    assert json.loads(command("schema").stdout)["properties"]["train"]
 
 
 def test_a_reader_that_leaves_early_is_no_error():
@@ -160,15 +179,15 @@ def test_the_report_can_be_made_again(tiny: Path, tmp_path: Path):
     assert "logistic/sgd" in (folder / "report" / "index.html").read_text()
 
 
-def test_a_folder_that_is_no_study(tmp_path: Path):
-    ended = funcdl("report", tmp_path)
+def test_a_folder_that_is_no_study(command: Command, tmp_path: Path):
+    ended = command("report", tmp_path)
     assert ended.returncode == 2
     assert "no plan.json" in ended.stderr
 
 
 def test_every_run_diverged(tmp_path: Path):
     config = write(tmp_path, TINY.replace("steps: 2", "steps: 20"))
-    words = ("optimizer.learning_rate=1.0e+38", "--out", tmp_path / "out")
+    words = ("optimizer.learning_rate=1.0e+38", "--workers", 1, "--out", tmp_path / "out")
     ended = funcdl("run", config, *words)
     assert ended.returncode == 3, ended.stderr
     assert set(fd.load(tmp_path / "out").runs["status"]) == {"diverged"}
@@ -177,9 +196,9 @@ def test_every_run_diverged(tmp_path: Path):
     assert funcdl("run", config, *words).returncode == 3
 
 
-def test_an_output_that_is_a_file(tmp_path: Path):
+def test_an_output_that_is_a_file(command: Command, tmp_path: Path):
     config = write(tmp_path, TINY)
-    ended = funcdl("run", config, "--out", config)
+    ended = command("run", config, "--out", config)
     assert ended.returncode == 2
     assert "is a file" in ended.stderr
     assert config.read_text() == TINY
@@ -202,14 +221,14 @@ def test_a_full_disk_loses_nothing_that_was_there(tiny: Path, small_disk: Path, 
     with open(small_disk / "filler", "wb") as filler:
         filler.write(b"\0" * (os.statvfs(small_disk).f_bavail - 1) * 4096)
     config = write(tmp_path, TINY)
-    ended = funcdl("run", config, "repeat=40", "--out", out)
+    ended = funcdl("run", config, "repeat=40", "--workers", 1, "--out", out)
     assert ended.returncode == 2
     assert "disk is full" in ended.stderr
     assert "Traceback" not in ended.stderr
     after = {(p.name, p.read_bytes()) for p in (out / "runs").iterdir()}
     assert set(before) <= after
     (small_disk / "filler").unlink()
-    ended = funcdl("run", config, "repeat=4", "--out", out)
+    ended = funcdl("run", config, "repeat=4", "--workers", 1, "--out", out)
     assert ended.returncode == 0, ended.stderr
     assert len(fd.load(out).runs) == 4
 
@@ -228,8 +247,7 @@ def test_a_read_only_folder(tiny: Path, small_disk: Path, tmp_path: Path):
 
 def test_secrets_of_the_environment_stay_out_of_the_folder(tmp_path: Path):
     env = {**os.environ, "MY_API_TOKEN": "sentinel-7f3a", "AWS_SECRET": "sentinel-7f3a"}
-    ended = funcdl("run", write(tmp_path, TINY), "--out", tmp_path / "out", env=env)
-    assert ended.returncode == 0, ended.stderr
+    carried_out(write(tmp_path, TINY), tmp_path / "out", "--workers", 1, env=env)
     for path in (tmp_path / "out").rglob("*"):
         assert path.is_dir() or b"sentinel-7f3a" not in path.read_bytes()
 
@@ -257,7 +275,7 @@ def test_a_method_that_fails_is_told_and_the_others_complete(tmp_path: Path):
     text = TINY.replace("model: logistic", "").replace(
         "repeat: 2", "repeat: 2\ncompare: {model: [logistic, {name: transformer, heads: 3}]}"
     )
-    ended = funcdl("run", write(tmp_path, text), "--out", tmp_path / "out")
+    ended = funcdl("run", write(tmp_path, text), "--workers", 1, "--out", tmp_path / "out")
     assert ended.returncode == 1
     assert "failed" in ended.stdout
     assert "heads" in ended.stdout

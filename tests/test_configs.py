@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import funcdl as fd
 from funcdl.config import expand, load
-from tests.study_tools import funcdl
+from tests.study_tools import carried_out, quickly
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").rglob("*.yaml"))
 QUICKLY = {
@@ -62,13 +61,13 @@ def test_says_what_it_asks_and_how_it_is_run(path: Path):
     ],
 )
 def test_runs(path: Path, tmp_path: Path):
-    if path.stem == "transfer":  # begins with what this one leaves where it is run
+    surroundings = {"cwd": tmp_path, "env": quickly()}
+    if path.stem == "transfer":  # begins with what this one leaves
         source = path.with_name("transfer_source.yaml")
-        ended = funcdl("run", source, *QUICKLY[source.stem], cwd=tmp_path)
-        assert ended.returncode == 0, ended.stderr
-    ended = funcdl("run", path, *QUICKLY[path.stem], "--out", tmp_path / "out", cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    results = fd.load(tmp_path / "out")
+        left = tmp_path / "runs" / load(source).name
+        carried_out(source, left, *QUICKLY[source.stem], **surroundings)
+    crew = () if path.stem == "quickstart" else ("--workers", 1)
+    results = carried_out(path, tmp_path / "out", *QUICKLY[path.stem], *crew, **surroundings)
     assert set(results.runs["status"]) == {"ok"}
     assert results.table["n"].min() >= 2
     assert results.table["mean"].between(0.05, 1).all()
@@ -78,9 +77,7 @@ def test_runs(path: Path, tmp_path: Path):
 def test_the_quickstart_says_what_the_readme_says(tmp_path: Path):
     """Orders of models hold on any machine, last digits need not."""
     (path,) = [path for path in CONFIGS if path.stem == "quickstart"]
-    ended = funcdl("run", path, "--out", tmp_path / "out")
-    assert ended.returncode == 0, ended.stderr
-    results = fd.load(tmp_path / "out")
+    results = carried_out(path, tmp_path / "out")
     assert len(results.runs) == 117
     assert len(results.comparisons) == 36
     means = results.table.set_index("method")["mean"]

@@ -22,6 +22,7 @@ from markdown_it import MarkdownIt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from funcdl.report import export
 from funcdl.report.answer import answer
 from funcdl.report.cells import cells
 from funcdl.report.exhibits import Names
@@ -45,6 +46,17 @@ SPECIALS = [
     "a -->",
     "ﬁn ünïcödé",
 ]
+
+
+PRINTED = export.PRINTED
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_many_as_people_get():
+    """Of the figures that are printed; other tests do without most."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "PRINTED", PRINTED)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -244,8 +256,6 @@ def test_a_report_is_written_as_it_was_made(tmp_path):
 
 
 def test_of_very_many_figures_the_later_ones_are_svg_alone(monkeypatch):
-    from funcdl.report import export
-
     monkeypatch.setattr(export, "PRINTED", 2)
     names = render(Material(*quickstart(models={"mlp": 0.97}))).files
     count = {end: sum(name.endswith(end) for name in names) for end in (".svg", ".pdf", ".png")}
@@ -255,8 +265,6 @@ def test_of_very_many_figures_the_later_ones_are_svg_alone(monkeypatch):
 
 
 def test_the_first_blocks_are_the_ones_that_are_printed(monkeypatch):
-    from funcdl.report import export
-
     monkeypatch.setattr(export, "PRINTED", 3)
     monkeypatch.setattr(export, "pdf", lambda figure: b"")
     monkeypatch.setattr(export, "png", lambda figure: b"")

@@ -36,7 +36,7 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
 
 def struck(folder: Path, fault: str, status: set[int]) -> str:
     """Runs the study with a fault; returns what it said."""
-    words = ("run", write(folder, STUDY), "--out", folder / "out", "--workers", 2, *EVERY)
+    words = ("run", write(folder, STUDY), "--out", folder / "out", "--workers", 1, *EVERY)
     env = {**os.environ, VARIABLE: fault}
     ended = funcdl(*words, env=env, start_new_session=True)
     assert ended.returncode in status, (fault, ended.returncode, ended.stderr)
@@ -46,7 +46,7 @@ def struck(folder: Path, fault: str, status: set[int]) -> str:
 
 def resumed(folder: Path, calm: fd.Results) -> list[str]:
     """Runs the study without the fault; returns the log's events."""
-    ended = funcdl("run", write(folder, STUDY), "--out", folder / "out", "--workers", 2, *EVERY)
+    ended = funcdl("run", write(folder, STUDY), "--out", folder / "out", "--workers", 1, *EVERY)
     assert ended.returncode == 0, ended.stderr
     results = fd.load(folder / "out")
     pd.testing.assert_frame_equal(bits(results.runs), bits(calm.runs))

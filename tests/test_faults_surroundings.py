@@ -17,7 +17,7 @@ from funcdl.store.environments import remember_environment
 from funcdl.store.ledger import Ledger
 from funcdl.store.lock import owned
 from funcdl.store.parts import read_rows
-from tests.study_tools import ENVIRONMENT, bits, children, funcdl, write
+from tests.study_tools import bits, children, funcdl, write
 from tests.test_faults_disk import TINY
 from tests.test_store import label, row
 
@@ -26,7 +26,7 @@ from tests.test_store import label, row
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished study beside a compilation cache of its own."""
     folder = tmp_path_factory.mktemp("tiny")
-    env = {**ENVIRONMENT, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
+    env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(folder / "cache")}
     ended = funcdl("run", write(folder, TINY), "--out", folder / "out", "--workers", 1, env=env)
     assert ended.returncode == 0, ended.stderr
     return folder / "out"
@@ -89,7 +89,7 @@ def test_a_damaged_compilation_cache_changes_no_bit(tiny: Path, tmp_path: Path):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-    env = {**ENVIRONMENT, "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    env = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
     words = ("--out", tmp_path / "out", "--workers", 1)
     ended = funcdl("run", write(tmp_path, TINY), *words, env=env)
     assert ended.returncode == 0, ended.stderr

@@ -410,7 +410,7 @@ def test_growing_a_study_reuses_every_run_that_is_there(
     seen: list = []
     text = TEXT.replace("3.0]", "3.0, 0.02, 0.05, 0.2]")
     study = fd.load_study(write(tmp_path, text))
-    grown = fd.run(study, out=out, workers=2, observe=seen.append)
+    grown = fd.run(study, out=out, workers=1, observe=seen.append)
     assert seen[-1].reused >= 2 * 2 * 9, "the first rung of the nine trials"
     assert seen[-1].runs == seen[-1].runs_total
     before, after = _stored(calm.folder), _stored(out)

@@ -53,7 +53,13 @@ def run(one: fd.Study, out: Path) -> fd.Results:
 
 
 @pytest.mark.parametrize(
-    "error", ["RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.", "real"]
+    "error",
+    [
+        pytest.param(
+            "RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.", marks=pytest.mark.slow
+        ),
+        "real",
+    ],
 )
 def test_lanes_become_fewer_until_they_fit(tmp_path: Path, error: str):
     """Each number of lanes is tried twice; and the results are those of a study that asked for few."""

@@ -17,6 +17,7 @@ from funcdl import optimizers
 from funcdl.errors import FuncdlError
 from funcdl.optimizers.build import make_optimizer
 from funcdl.signatures import parameters
+from tests.quick import quick
 
 STEPS = 20
 START = {"w": jnp.linspace(-1.0, 1.0, 12).reshape(4, 3), "b": jnp.array([0.5, -0.5, 2.0])}
@@ -101,15 +102,17 @@ def test_traced_numbers_give_optax_s_parameters_in_one_program(name):
     floats, static = settings(name)
     bind = make_optimizer(name, static, schedule={"name": "constant"})
     traces = []
+    # Directions of a singular value decomposition hang on last digits, which both must round alike.
+    jit = jax.jit if name == "galore" else quick
 
-    @jax.jit
+    @jit
     def run(numbers):
         traces.append(name)
         optimizer = bind(numbers)
         return train(optimizer, STEPS, optimizer.eval_params)
 
     got = run(hyper(floats, steps=STEPS, schedule__warmup=0.0))
-    assert_close(got, jax.jit(lambda: train(plain(name, static, floats), STEPS, averaged))())
+    assert_close(got, jit(lambda: train(plain(name, static, floats), STEPS, averaged))())
 
     other = run(hyper({k: 0.98 * v for k, v in floats.items()}, steps=40, schedule__warmup=0.2))
     assert len(traces) == 1, "numbers were compiled in"
@@ -164,9 +167,9 @@ def test_a_schedule_does_what_optax_s_does(name):
         rates | GIVEN.get(name, {}), steps=STEPS, schedule__warmup=0.2, schedule__final=0.1
     )
     optimizer = bind(numbers)
-    got = jax.jit(lambda: train(optimizer, STEPS, optimizer.eval_params))()
+    got = quick(lambda: train(optimizer, STEPS, optimizer.eval_params))()
     made = optax.with_extra_args_support(SCHEDULED[name]())
-    assert_close(got, jax.jit(lambda: train(made, STEPS, averaged))())
+    assert_close(got, quick(lambda: train(made, STEPS, averaged))())
 
 
 def test_clipping_then_l2_then_the_optimizer():
@@ -191,16 +194,16 @@ def test_clipping_then_l2_then_the_optimizer():
 )
 def test_a_user_s_function_is_an_optimizer(factory, floats):
     optimizer = make_optimizer(factory)(hyper(floats))
-    got = jax.jit(lambda: train(optimizer, STEPS))()
-    assert_close(got, jax.jit(lambda: train(plain("sgd", {}, {"learning_rate": 0.2}), STEPS))())
+    got = quick(lambda: train(optimizer, STEPS))()
+    assert_close(got, quick(lambda: train(plain("sgd", {}, {"learning_rate": 0.2}), STEPS))())
 
 
 def test_a_closure_follows_a_schedule():
     numbers = hyper({}, steps=STEPS, schedule__warmup=0.2, schedule__final=0.1)
     optimizer = make_optimizer(lambda: optax.adam(0.1), schedule={"name": "cosine"})(numbers)
-    got = jax.jit(lambda: train(optimizer, STEPS))()
+    got = quick(lambda: train(optimizer, STEPS))()
     reference = optax.with_extra_args_support(optax.adam(cosine(0.1)))
-    assert_close(got, jax.jit(lambda: train(reference, STEPS))())
+    assert_close(got, quick(lambda: train(reference, STEPS))())
 
 
 def test_lanes_of_rates_are_the_runs_alone():
@@ -211,9 +214,9 @@ def test_lanes_of_rates_are_the_runs_alone():
         numbers = hyper({}, steps=STEPS, schedule__final=0.0) | {"optimizer.learning_rate": rate}
         return train(bind(numbers), STEPS)
 
-    lanes = jax.jit(jax.vmap(run))(rates)
+    lanes = quick(jax.vmap(run))(rates)
     for lane, rate in enumerate(rates):
-        assert_close(jax.tree.map(lambda leaf, i=lane: leaf[i], lanes), jax.jit(run)(rate))
+        assert_close(jax.tree.map(lambda leaf, i=lane: leaf[i], lanes), quick(run)(rate))
 
 
 def test_half_precision_parameters_keep_their_state_s_dtypes():

@@ -10,6 +10,7 @@ from scipy import stats
 
 from funcdl.data import order
 from funcdl.errors import DataError
+from tests.quick import quick
 
 # One in a million: the keys are fixed, so a failure is never bad luck twice.
 SURELY = 1e-6
@@ -20,14 +21,14 @@ def epochs(n, count, seed=0, batch_size=None):
     size = batch_size or n
     steps = jnp.arange(count * (n // size))
     batch = jax.vmap(lambda s: order.indices(jax.random.key(seed), s, n=n, batch_size=size))
-    return np.asarray(jax.jit(batch)(steps)).reshape(count, -1)
+    return np.asarray(quick(batch)(steps)).reshape(count, -1)
 
 
 def keyed(n, count):
     """`[count, n]`: the first epoch's order under `count` keys."""
     keys = jax.random.split(jax.random.key(5), count)
     batch = jax.vmap(lambda key: order.indices(key, 0, n=n, batch_size=n))
-    return np.asarray(jax.jit(batch)(keys))
+    return np.asarray(quick(batch)(keys))
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 7, 8, 9, 13, 97, 256, 1009, 1079, 1797, 50_021])

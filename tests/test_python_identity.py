@@ -45,6 +45,7 @@ fd.run(
         repeat=2,
     ),
     out="study",
+    workers=1,
 )
 """
 
@@ -129,7 +130,7 @@ study = fd.Study(
     },
     repeat=2,
 )
-results = fd.run(study, out="study")
+results = fd.run(study, out="study", workers=1)
 results.table[["method", "n", "mean"]]
 """,
 )

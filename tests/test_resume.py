@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 import funcdl as fd
-from tests.study_tools import bits, children, funcdl, start, write
+from tests.study_tools import bits, carried_out, children, funcdl, start, write
 
 LONG = """
 name: long
 task: classification
 data: digits
-train: {steps: 10000, batch_size: 64, eval_every: 1000}
+train: {steps: 6000, batch_size: 64, eval_every: 1000}
 model: {name: mlp, hidden: [64], dropout: 0.1}
 compare:
   optimizer: [{name: sgd, momentum: 0.9}, adam]
@@ -29,6 +29,7 @@ tune:
   trials: 2
 repeat: 2
 """
+LONGER = LONG.replace("6000", "10000")  # for two workers that are killed many times
 EVERY = ("--checkpoint-every", 0.05)
 
 
@@ -36,9 +37,13 @@ EVERY = ("--checkpoint-every", 0.05)
 def calm(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
     """The study left alone."""
     folder = tmp_path_factory.mktemp("calm")
-    ended = funcdl("run", write(folder, LONG), "--out", folder / "out", "--workers", 2)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(folder / "out")
+    return carried_out(write(folder, LONG), folder / "out", "--workers", 2)
+
+
+@pytest.fixture(scope="module")
+def calm_for_longer(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
+    folder = tmp_path_factory.mktemp("longer")
+    return carried_out(write(folder, LONGER), folder / "out", "--workers", 2)
 
 
 def same(results: fd.Results, calm: fd.Results) -> None:
@@ -48,17 +53,19 @@ def same(results: fd.Results, calm: fd.Results) -> None:
     assert table == (calm.folder / "report" / "comparisons.csv").read_text()
 
 
-def killed_and_resumed(folder: Path, who: str, kills: int, seed: int) -> tuple[fd.Results, int]:
+def killed_and_resumed(
+    folder: Path, text: str, workers: int, who: str, kills: int, seed: int
+) -> tuple[fd.Results, int]:
     """Runs the study, killing at random moments; returns it and how many kills hit.
 
     Every second kill strikes while the program starts, the others while it trains. `who` is killed:
     a "worker" (then the whole tree, a little later), the "supervisor", or "both".
     """
-    config, out = write(folder, LONG), folder / "out"
+    config, out = write(folder, text), folder / "out"
     dice = random.Random(seed)
     hits = 0
     for kill in range(kills):
-        process = start("run", config, "--out", out, "--workers", 2, *EVERY)
+        process = start("run", config, "--out", out, "--workers", workers, *EVERY)
         if kill % 2 == 0:
             before = set((out / "checkpoints").glob("*.npz"))
             wait_until(
@@ -71,9 +78,9 @@ def killed_and_resumed(folder: Path, who: str, kills: int, seed: int) -> tuple[f
             process.wait(dice.uniform(0.0, 1.5 if kill % 2 else 0.5))
         except subprocess.TimeoutExpired:
             hits += 1
-            workers = children(process.pid)
-            if who == "worker" and workers:
-                os.kill(dice.choice(workers), signal.SIGKILL)
+            found = children(process.pid)
+            if who == "worker" and found:
+                os.kill(dice.choice(found), signal.SIGKILL)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(dice.uniform(0.0, 1.5))
             if who == "supervisor":
@@ -81,14 +88,12 @@ def killed_and_resumed(folder: Path, who: str, kills: int, seed: int) -> tuple[f
             elif process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-    ended = funcdl("run", config, "--out", out, "--workers", 2, *EVERY)
-    assert ended.returncode == 0, ended.stderr
-    return fd.load(out), hits
+    return carried_out(config, out, "--workers", workers, *EVERY), hits
 
 
 @pytest.mark.parametrize("who", ["both"])
 def test_killed_at_random_moments(calm: fd.Results, tmp_path: Path, who: str):
-    results, hits = killed_and_resumed(tmp_path, who, kills=5, seed=0)
+    results, hits = killed_and_resumed(tmp_path, LONG, 1, who, kills=5, seed=0)
     assert hits == 5, "kills came too late to prove anything"
     same(results, calm)
     assert "run resumed" in events(results.folder)
@@ -97,14 +102,14 @@ def test_killed_at_random_moments(calm: fd.Results, tmp_path: Path, who: str):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["worker", "supervisor", "both"])
-def test_killed_at_many_random_moments(calm: fd.Results, tmp_path: Path, who: str):
+def test_killed_at_many_random_moments(calm_for_longer: fd.Results, tmp_path: Path, who: str):
     """At least 20 hits each."""
     total = 0
     for seed in range(1, 7):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        results, hits = killed_and_resumed(folder, who, kills=5, seed=seed)
-        same(results, calm)
+        results, hits = killed_and_resumed(folder, LONGER, 2, who, kills=5, seed=seed)
+        same(results, calm_for_longer)
         total += hits
     assert total >= 20
 
@@ -121,7 +126,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     calm: fd.Results, tmp_path: Path, signum: int, status: int
 ):
     config, out = write(tmp_path, LONG), tmp_path / "out"
-    process = start("run", config, "--out", out, "--workers", 2, "--checkpoint-every", 1000)
+    process = start("run", config, "--out", out, "--workers", 1, "--checkpoint-every", 1000)
     wait_until(lambda: children(process.pid))
     wait_until(lambda: "started" in events(out))
     if signum == signal.SIGTERM:  # in the middle of a run; the others strike while it starts
@@ -134,14 +139,15 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert "Traceback" not in said
     assert "run the same command again" in said
     assert not [pid for pid in workers if alive(pid)]
-    ended = funcdl("run", config, "--out", out, "--workers", 2)
+    ended = funcdl("run", config, "--out", out, "--workers", 1)
     assert ended.returncode == 0, ended.stderr
     same(fd.load(out), calm)
 
 
 def test_a_killed_worker_is_replaced(calm: fd.Results, tmp_path: Path):
+    """It was the only one: nobody else could end the study."""
     out = tmp_path / "out"
-    process = start("run", write(tmp_path, LONG), "--out", out, "--workers", 2, *EVERY)
+    process = start("run", write(tmp_path, LONG), "--out", out, "--workers", 1, *EVERY)
     wait_until(lambda: list((out / "checkpoints").glob("*.npz")) if out.exists() else None)
     os.kill(children(process.pid)[0], signal.SIGKILL)
     _, said = process.communicate(timeout=120)
@@ -163,7 +169,7 @@ def test_workers_of_a_killed_supervisor_end(tmp_path: Path):
 
 def test_a_damaged_checkpoint_is_set_aside(calm: fd.Results, tmp_path: Path):
     config, out = write(tmp_path, LONG), tmp_path / "out"
-    process = start("run", config, "--out", out, "--workers", 2, *EVERY)
+    process = start("run", config, "--out", out, "--workers", 1, *EVERY)
     wait_until(lambda: list((out / "checkpoints").glob("*.npz")) if out.exists() else None)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
@@ -173,7 +179,7 @@ def test_a_damaged_checkpoint_is_set_aside(calm: fd.Results, tmp_path: Path):
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-    ended = funcdl("run", config, "--out", out, "--workers", 2)
+    ended = funcdl("run", config, "--out", out, "--workers", 1)
     assert ended.returncode == 0, ended.stderr
     assert "checkpoint set aside" in events(out)
     same(fd.load(out), calm)
@@ -186,10 +192,9 @@ def test_damaged_rows_are_set_aside_and_run_again(calm: fd.Results, tmp_path: Pa
     content = bytearray(part.read_bytes())
     content[100] ^= 1
     part.write_bytes(content)
-    ended = funcdl("run", write(tmp_path, LONG), "--out", out, "--workers", 2)
-    assert ended.returncode == 0, ended.stderr
+    results = carried_out(write(tmp_path, LONG), out, "--workers", 1)
     assert "damaged rows set aside" in events(out)
-    same(fd.load(out), calm)
+    same(results, calm)
 
 
 def events(out: Path) -> str:
@@ -245,18 +250,15 @@ def test_a_death_before_the_report_leaves_no_stale_one(calm: fd.Results, tmp_pat
     out = shutil.copytree(calm.folder, tmp_path / "out")
     config = write(tmp_path, LONG)
     before = (out / "report" / "table.csv").read_text()
-    grown = funcdl("run", config, "repeat=3", "--out", out, "--workers", 2)
-    assert grown.returncode == 0, grown.stderr
+    carried_out(config, out, "repeat=3", "--workers", 1)
     (out / "report" / "index.html").unlink()  # as a death before its writing leaves it
     (out / "report" / "table.csv").write_text(before)
-    again = funcdl("run", config, "repeat=3", "--out", out, "--workers", 2)
-    assert again.returncode == 0, again.stderr
-    assert fd.load(out).table["n"].tolist() == [3, 3]
+    assert carried_out(config, out, "repeat=3", "--workers", 0).table["n"].tolist() == [3, 3]
     assert (out / "report" / "table.csv").read_text() != before
     assert (out / "report" / "index.html").exists()
 
 
-@pytest.mark.parametrize("cores", ["0", "0,1"])
+@pytest.mark.parametrize("cores", ["0", pytest.param("0,1", marks=pytest.mark.slow)])
 def test_the_number_of_cores_does_not_change_bits(calm: fd.Results, tmp_path: Path, cores: str):
     if not shutil.which("taskset"):
         pytest.skip("needs taskset")
@@ -269,7 +271,7 @@ def test_the_number_of_cores_does_not_change_bits(calm: fd.Results, tmp_path: Pa
 
 def test_a_second_signal_ends_at_once_and_the_store_is_sound(calm: fd.Results, tmp_path: Path):
     config, out = write(tmp_path, LONG), tmp_path / "out"
-    process = start("run", config, "--out", out, "--workers", 2, *EVERY)
+    process = start("run", config, "--out", out, "--workers", 1, *EVERY)
     wait_until(lambda: list((out / "checkpoints").glob("*.npz")) if out.exists() else None)
     workers = children(process.pid)
     for pid in workers:  # they cannot save, so that one signal would have to wait
@@ -281,9 +283,7 @@ def test_a_second_signal_ends_at_once_and_the_store_is_sound(calm: fd.Results, t
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert not [pid for pid in workers if alive(pid)]
-    ended = funcdl("run", config, "--out", out, "--workers", 2)
-    assert ended.returncode == 0, ended.stderr
-    same(fd.load(out), calm)
+    same(carried_out(config, out, "--workers", 1), calm)
 
 
 def test_ctrl_c_while_python_still_imports():

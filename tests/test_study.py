@@ -151,7 +151,7 @@ def test_growing_a_study_runs_only_what_is_new(small: fd.Results, tmp_path: Path
     text = SMALL.replace("repeat: 3", "repeat: 4").replace("trials: 2", "trials: 3")
     config = write(tmp_path, text.replace("adamw]", "adamw, lion]"))
     seen = []
-    grown = fd.run(load_config(config), out=folder, workers=2, observe=seen.append)
+    grown = fd.run(load_config(config), out=folder, workers=1, observe=seen.append)
     old, new = small.runs.set_index("id"), grown.runs.set_index("id")
     kept = old.index.intersection(new.index)
     columns = ["digest", "seconds", "test/accuracy", "validation/loss"]
@@ -171,8 +171,8 @@ def test_a_diverging_trial_touches_no_other_run(small: fd.Results, tmp_path: Pat
         "{log_uniform: [1.0e-3, 1.0]}\n  trials: 2",
         "{choice: [0.1, 0.01]}\n  trials: 2\n  sampler: grid",
     )
-    wild = fd.run(load_config(write(tmp_path, text)), out=tmp_path / "wild", workers=2)
-    still = fd.run(load_config(write(tmp_path, calm)), out=tmp_path / "still", workers=2)
+    wild = fd.run(load_config(write(tmp_path, text)), out=tmp_path / "wild", workers=1)
+    still = fd.run(load_config(write(tmp_path, calm)), out=tmp_path / "still", workers=1)
     runs = wild.runs
     diverged = runs[runs["optimizer.learning_rate"] == 1e38]
     assert len(diverged) == 4

@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 import funcdl as fd
 from funcdl.data.load import make_data
-from tests.study_tools import carried_out
+from tests.study_tools import carried_out, quick_variant
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "anomalies.yaml"
 TRAINED = {f"{model}/{rule}" for model in ("AE", "VAE", "SVDD") for rule in ("SGD", "AdamW")}
@@ -17,7 +17,7 @@ METRICS = ["auroc", "average_precision", "f1_tuned", "precision_tuned", "recall_
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return carried_out(TABLE, tmp_path_factory.mktemp("anomalies") / "out", "--variant", "quick")
+    return quick_variant(TABLE, tmp_path_factory.mktemp("anomalies") / "out")
 
 
 def test_three_architectures_two_optimizers_and_two_baselines(quick):

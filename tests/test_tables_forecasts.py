@@ -7,7 +7,7 @@ import pytest
 
 import funcdl as fd
 from funcdl.data.load import make_data
-from tests.study_tools import carried_out
+from tests.study_tools import carried_out, quick_variant
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "forecasts.yaml"
 STOCKS = {"name": "stocks", "tickers": ["AAPL", "IBM", "MSFT"], "window": 32, "details": True}
@@ -16,7 +16,7 @@ NAIVE = {"random walk", "a week ago"}
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return carried_out(TABLE, tmp_path_factory.mktemp("forecasts") / "out", "--variant", "quick")
+    return quick_variant(TABLE, tmp_path_factory.mktemp("forecasts") / "out")
 
 
 def test_three_architectures_beside_two_naive_forecasts(quick):

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, f1_score
 
 import funcdl as fd
 from funcdl.data.phishing import phishing
-from tests.study_tools import carried_out
+from tests.study_tools import carried_out, quick_variant
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "fraud.yaml"
 BASELINES = {"boosting", "forest", "logistic", "autoencoder score"}
@@ -18,7 +18,7 @@ METRICS = ["precision", "recall", "f1", "average_precision", "auroc"]
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return carried_out(TABLE, tmp_path_factory.mktemp("fraud") / "out", "--variant", "quick")
+    return quick_variant(TABLE, tmp_path_factory.mktemp("fraud") / "out")
 
 
 def test_three_architectures_and_four_baselines(quick):

@@ -9,14 +9,14 @@ from sklearn.linear_model import LogisticRegression
 import funcdl as fd
 from funcdl.config import expand, load
 from funcdl.data.mnist_5k import mnist_5k
-from tests.study_tools import carried_out
+from tests.study_tools import quick_variant
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "images.yaml"
 
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return carried_out(TABLE, tmp_path_factory.mktemp("images") / "out", "--variant", "quick")
+    return quick_variant(TABLE, tmp_path_factory.mktemp("images") / "out")
 
 
 def test_the_whole_table_has_what_was_promised():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import funcdl as fd
-from tests.study_tools import carried_out
+from tests.study_tools import carried_out, quick_variant
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "recommendation.yaml"
 METRICS = ["loss", "ndcg@10", "recall@10", "precision@10", "mrr"]
@@ -14,7 +14,7 @@ USERS = 671
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return carried_out(TABLE, tmp_path_factory.mktemp("films") / "out", "--variant", "quick")
+    return quick_variant(TABLE, tmp_path_factory.mktemp("films") / "out")
 
 
 def test_three_architectures_and_popularity_are_judged_by_each_user(quick):

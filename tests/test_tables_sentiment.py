@@ -10,7 +10,7 @@ import funcdl as fd
 from funcdl.baselines.fit import predict_baseline
 from funcdl.data.load import make_data
 from funcdl.tasks.load import make_task
-from tests.study_tools import carried_out
+from tests.study_tools import carried_out, quick_variant
 
 TABLE = Path(__file__).parent.parent / "configs" / "tables" / "sentiment.yaml"
 MODELS = ("bag", "CNN", "GRU", "transformer")
@@ -25,7 +25,7 @@ def measured(results: fd.Results, method: str, metric: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> fd.Results:
-    return carried_out(TABLE, tmp_path_factory.mktemp("sentiment") / "out", "--variant", "quick")
+    return quick_variant(TABLE, tmp_path_factory.mktemp("sentiment") / "out")
 
 
 def test_all_architectures_beside_the_rows_that_count_words(quick: fd.Results):

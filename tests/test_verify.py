@@ -1,6 +1,7 @@
 """`funcdl verify`: equal bits are called equal, and nothing else is."""
 
 import hashlib
+import os
 import re
 import shutil
 import signal
@@ -22,7 +23,7 @@ from funcdl.store.sealed import write_sealed
 from funcdl.verification import verify as verifying
 from funcdl.verification.difference import differences
 from funcdl.verification.draw import Lot, draw
-from tests.study_tools import ENVIRONMENT, children, funcdl, start, write
+from tests.study_tools import children, funcdl, start, write
 from tests.test_resume import wait_until
 
 STUDY = """
@@ -294,7 +295,7 @@ def test_what_cannot_be_verified_is_refused(tmp_path: Path, mixed: fd.Results):
 
 def test_a_signal_ends_it_and_leaves_nothing_behind(tmp_path: Path, mixed: fd.Results):
     before = fingerprint(mixed.folder)
-    environment = {**ENVIRONMENT, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
     process = start("verify", mixed.folder, "--workers", 1, env=environment)
     wait_until(lambda: children(process.pid))
     process.send_signal(signal.SIGTERM)

@@ -38,19 +38,23 @@ LASTING = """
 name: lasting
 task: classification
 data: digits
-train: {steps: 200000, batch_size: 32, eval_every: 100000}
+train: {steps: 100000, batch_size: 32, eval_every: 50000}
 model: {name: mlp, hidden: [16], dropout: 0.1}
 optimizer: {name: adamw, learning_rate: 0.01}
 repeat: 1
 """
 EIGHT = "--xla_force_host_platform_device_count=8"
-# A process that was told nothing of how workers run, and much that would change numbers.
-PLAIN = {key: value for key, value in os.environ.items() if key != "PJRT_NPROC"} | {
-    "JAX_ENABLE_X64": "1",
-    "JAX_THREEFRY_PARTITIONABLE": "0",
-    "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16",
-    "JAX_NUMPY_DTYPE_PROMOTION": "strict",
-}
+
+
+def plain() -> dict[str, str]:
+    """The environment of a process that was told nothing of how workers run, and much that would
+    change numbers."""
+    return {key: value for key, value in os.environ.items() if key != "PJRT_NPROC"} | {
+        "JAX_ENABLE_X64": "1",
+        "JAX_THREEFRY_PARTITIONABLE": "0",
+        "JAX_DEFAULT_MATMUL_PRECISION": "bfloat16",
+        "JAX_NUMPY_DTYPE_PROMOTION": "strict",
+    }
 
 
 def same(results: fd.Results, other: fd.Results) -> None:
@@ -121,7 +125,7 @@ def test_streams_masks_and_outputs_are_each_devices_own(tmp_path: Path):
         assert one[metric].nunique() == len(one), "so that runs which changed places would show"
 
 
-@pytest.mark.parametrize("cores", ["0", "0,1"])
+@pytest.mark.parametrize("cores", [pytest.param("0", marks=pytest.mark.slow), "0,1"])
 def test_without_workers_bits_do_not_depend_on_cores_or_settings(
     families: fd.Results, tmp_path: Path, cores: str
 ):
@@ -130,7 +134,7 @@ def test_without_workers_bits_do_not_depend_on_cores_or_settings(
     out = tmp_path / "out"
     words = ["run", str(write(tmp_path, FAMILIES)), "--out", str(out), "--workers", "0"]
     command = ["taskset", "-c", cores, sys.executable, "-m", "funcdl", *words]
-    subprocess.run(command, check=True, capture_output=True, env=PLAIN)
+    subprocess.run(command, check=True, capture_output=True, env=plain())
     same(fd.load(out), families)
 
 
@@ -161,7 +165,7 @@ def test_a_process_that_uses_jax_with_other_threads_is_refused(tmp_path: Path):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("needs two cores")
     words = [sys.executable, "-c", USED, str(tmp_path / "out")]
-    ended = subprocess.run(words, capture_output=True, text=True, env=PLAIN)
+    ended = subprocess.run(words, capture_output=True, text=True, env=plain())
     assert "FuncdlError: workers=0 needs JAX in this process to use 1 thread" in ended.stderr
     assert "PJRT_NPROC=1" in ended.stderr
 
@@ -180,7 +184,7 @@ def test_a_setting_held_by_a_block_is_refused():
 
 def test_a_signal_without_workers_saves_and_the_study_goes_on_anywhere(tmp_path: Path):
     config, out = write(tmp_path, LASTING), tmp_path / "out"
-    process = start("run", config, "--out", out, "--workers", 0, *EVERY, env=PLAIN)
+    process = start("run", config, "--out", out, "--workers", 0, *EVERY, env=plain())
     wait_until(lambda: list((out / "checkpoints").glob("*.npz")) if out.exists() else None)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=60)
