@@ -1,5 +1,7 @@
 """3x3 convolutions in 16 products: `lax`'s in all derivatives, as exact, and alone in its lane."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,8 +101,8 @@ def test_is_taken_where_it_pays(kernel, strides, dtype, spec, short):
     jaxpr = jax.make_jaxpr(
         lambda x, w: conv_general_dilated(x, w, strides, "SAME", dimension_numbers=spec)
     )(x, w)
-    (product,) = [e for e in jaxpr.eqns if e.primitive.name == "dot_general"]
-    assert (product.outvars[0].aval.shape[0] == 16 and product.outvars[0].aval.ndim == 3) == short
+    (shape,) = re.findall(r"\[([\d,]+)\] = dot_general", str(jaxpr))
+    assert (shape.startswith("16,") and shape.count(",") == 2) == short
 
 
 def test_only_a_cpu_takes_it(monkeypatch):

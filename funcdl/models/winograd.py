@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from funcdl.models.product import matmul
+
 SMALLEST = 128
 """Channels times features from which it pays: with fewer, the sums cost more than the products save."""
 
@@ -60,10 +62,11 @@ def convolve(inputs: jax.Array, kernel: jax.Array, sizes: Sequence[int]) -> jax.
     tiles = high, wide = [-(-size // 2) for size in sizes]
     missing = [2 * n + 2 - held for n, held in zip(tiles, inputs.shape[1:3], strict=True)]
     inputs = jnp.pad(inputs, [(0, 0), *((0, n) for n in missing), (0, 0)])
-    u = jnp.reshape(_of_kernel(_of_kernel(kernel, 0), 1), (16, channels, features))
+    turned = jnp.swapaxes(kernel, 2, 3)
+    u = jnp.reshape(_of_kernel(_of_kernel(turned, 0), 1), (16, features, channels))
     v = jnp.stack([x for rows in _of_inputs(inputs, 1) for x in _of_inputs(rows, 2)])
     v = jnp.reshape(v, (16, channels, high * wide * batch))
-    m = lax.dot_general(u, v, (((1,), (1,)), ((0,), (0,))))  # [16, features, tiles x batch]
+    m = matmul(u, v)  # [16, features, tiles x batch]
     m = jnp.reshape(m, (4, 4, features, high, wide, batch))
     y = jnp.stack([jnp.stack(_of_products(rows, 0), 3) for rows in _of_products(m, 0)], 2)
     return jnp.reshape(y, (features, 2 * high, 2 * wide, batch))[:, : sizes[0], : sizes[1]]
