@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,9 +34,9 @@ MENDING = ("events.", "damaged.", "leftover.", "runs.unlink", "environments.")
 def text(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The study, on digits of which each two belong together."""
     path = tmp_path_factory.mktemp("data") / "digits.npz"
-    inputs, targets = load_digits(return_X_y=True)
-    images = (inputs / 16).astype("float32").reshape(-1, 8, 8, 1)
-    np.savez(path, inputs=images, targets=targets, group=np.arange(len(images)) // 2)
+    digits: Any = load_digits()
+    images = (digits.images / 16).astype("float32")[..., None]
+    np.savez(path, inputs=images, targets=digits.target, group=np.arange(len(images)) // 2)
     return STUDY.replace("DATA", str(path))
 
 
