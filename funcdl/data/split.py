@@ -260,7 +260,8 @@ def _grouped(
     if groups is None or np.shape(groups) != (n,):
         raise DataError(
             "split.by is 'group', which needs one group per example: groups of shape "
-            f"[{n}], not {'none' if groups is None else list(np.shape(groups))}"
+            f"[{n}], not {'none' if groups is None else list(np.shape(groups))}; name the array or "
+            "column that holds them in the data set's `group` (`groups` from Python), or split another way"
         )
     _, membership, members = np.unique(groups, return_inverse=True, return_counts=True)
     order = _shuffle(len(members), seed)
