@@ -275,7 +275,8 @@ def test_the_number_of_cores_does_not_change_bits(tmp_path: Path):
     def digests(cores: str, *words: str) -> list[str]:
         out = tmp_path / "-".join((cores, *words))
         command = [sys.executable, "-m", "funcdl", "run", str(config), *words, "--out", str(out)]
-        env = {**os.environ, "JAX_ENABLE_X64": "1", "JAX_THREEFRY_PARTITIONABLE": "0"}
+        told = {"JAX_ENABLE_X64": "1", "JAX_THREEFRY_PARTITIONABLE": "0"}
+        env = {k: v for k, v in os.environ.items() if k != "PJRT_NPROC"} | told
         subprocess.run(["taskset", "-c", cores, *command], check=True, capture_output=True, env=env)
         return list(fd.load(out).runs["digest"])
 
@@ -283,6 +284,7 @@ def test_the_number_of_cores_does_not_change_bits(tmp_path: Path):
     first, second = sorted(os.sched_getaffinity(0))[:2]
     alone = digests(str(first))
     assert digests(f"{first},{second}") == alone
+    assert digests(f"{first},{second}", "--workers", "0") == alone
     assert digests(f"{first},{second}", "threads=2") != alone  # these sums do tell
 
 
